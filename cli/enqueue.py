@@ -92,7 +92,7 @@ def enqueue(  # noqa: PLR0913 - a command's options are its parameters
 
     or --map "Badge Status=ignore" where a column says nothing about who counts. Where two columns have one title, --map
     "Email#2=email" is the second; --map "#5=email" is the fifth column. "section" stands for the titles of a report's
-    sections, "empty" for an empty cell.
+    sections, "empty" for an empty cell, "*" for every other value.
 
     A file of several events (a column Event Name, Webinar ID, Session Date … with different values) stops with a
     question: --map "Event Name=status(Spring=keep, Autumn=leave out)" sends those of one event, --map "Event

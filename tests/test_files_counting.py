@@ -14,6 +14,7 @@ from worker.files.columns.status_values import Standing
 from worker.files.lines import FileError
 from worker.files.not_people import NO_ADDRESS
 from worker.files.options import Options
+from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
 
@@ -266,6 +267,57 @@ ANSWERS = {
     "another tool's id": ("Contact ID,Date\n2018,<T>\n", REGISTER, ["Contact ID=vid"], ["2018 register"]),
     "a record id": ("Email,Record ID,Date\n,17,<T>\n", REGISTER, ["Record ID=vid"], ["17 register"]),
 }  # fmt: skip
+
+
+TITLES_OF_PEOPLE = (
+    "People who cancelled,,", "The following did not attend:", "Not coming,", "Dropouts", "Our team,,", "Please ignore the following",
+    "Below: cancelled after 1 March", ",Cancelled,", "Cancelled,Cancelled,Cancelled", "Attendees,,\nNot coming,,", ",Not coming,\nName,Email,Registration Time", "They cannot come\n(3 of them)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("gap", ["", "\n"], ids=["below", "apart"])
+@pytest.mark.parametrize("title", TITLES_OF_PEOPLE)
+def test_people_below_a_line_of_text_are_asked_about(title: str, gap: str) -> None:
+    text = f"Name,Email,Registration Time\nAna,a@,<T>\n{gap}{title}\nBob,b@,<T>\n"
+    with pytest.raises(QuestionsError, match="may say who stands in the table") as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    keep, leave = (choice.arguments()[1] for choice in question.choices)
+    assert read(text, REGISTER, mapping=[keep])[1] == ["a register", "b register"]
+    reading, people, refused = read(text, REGISTER, mapping=[leave])
+    assert people == ["a register"]
+    assert sum(reading.facts.left_out.values()) + len(people) + len(refused) == reading.facts.rows
+
+
+def test_lines_of_text_between_people_are_asked_about_at_once() -> None:
+    with pytest.raises(QuestionsError) as stopped:
+        read("Name,Email,Registration Time\nCy,,\nAna,a@,<T>\nDora,,\n,bob.example.com,\nBob,b@,<T>\n", REGISTER)
+    (question,) = stopped.value.questions
+    assert question.choices[0].option == '--map "section=status(Cy=keep, Dora=keep)"'
+
+
+def test_a_line_below_a_section_that_is_left_out_ends_it_only_behind_its_people() -> None:
+    text = "Name,Email,Registration Time\nAna,a@,<T>\n\nCancelled\n(3 people)\nBob,b@,<T>\n{}"
+    assert read(text.format(""), REGISTER)[1] == ["a register"]
+    with pytest.raises(QuestionsError, match="“Came back”"):
+        read(text.format("Came back\nCy,c@,<T>\n"), REGISTER)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Not coming", "Speakers of the day", "Our speakers", "List of people who did not come", "Wer leider nicht kommt", "Dropouts, May"],
+)  # fmt: skip
+def test_a_line_above_the_table_that_may_name_who_does_not_count_is_asked_about(title: str) -> None:
+    text = f'"{title}"\nName,Email,Registration Time\nBob,b@,<T>\n'
+    with pytest.raises(QuestionsError, match="may say who stands in the table"):
+        read(text, REGISTER)
+
+
+@pytest.mark.parametrize(
+    "title", ["Rail Day 2026", "Speaker Training 2026", "Speakers: Hana and Bob", "Meet the speakers"]
+)
+def test_a_line_above_the_table_that_tells_of_the_event_asks_nothing(title: str) -> None:
+    assert read(f"{title}\nName,Email,Registration Time\nBob,b@,<T>\n", REGISTER)[1] == ["b register"]
 
 
 @pytest.mark.parametrize(("text", "state", "mapping", "people"), ANSWERS.values(), ids=ANSWERS)

@@ -90,7 +90,7 @@ COUNTED = {
     ),
     "a dinner's waitlist": (ANA_AND_BOB.format("Dinner", "Standard", "Waitlist"), REGISTER, ["a register", "b register"], {}),
     "a list of what people wrote": (
-        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,no show,<T>\n",
+        "Email,Comment,Date\n" + "".join(f"p{n}@,remark {n},<T>\n" for n in range(14)) + "a@,likes the show,<T>\n",
         REGISTER, [*(f"p{n} register" for n in range(14)), "a register"], {},
     ),
     "approved and not there": (
@@ -250,3 +250,253 @@ def test_a_missing_time_is_said_in_words(text: str, state: State, reason: str) -
     assert refused.startswith(reason)
     assert "milliseconds" not in refused
     assert "--map" in refused
+
+
+LEAVING_TITLES = (
+    "Cancellation", "Withdrawn", "Declined", "Deleted", "Removed", "Refunded", "Abgesagt", "Annulé", "Cancelado", "Annullato",
+    "Geannuleerd", "Unregistered At", "Unregister Date", "Unregistration time", "Withdrawn on", "Declined at", "Removed at",
+    "Cancelled by", "Cancellation reason", "Storno", "Abmeldung", "Abgesagt am", "Cancelado em", "Date of withdrawal", "Fecha de anulado",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["2026-03-05 09:00", "5 Mar 2026", "Yes", "cancelled"])
+@pytest.mark.parametrize("title", LEAVING_TITLES)
+def test_what_stands_under_a_title_of_leaving_leaves_out(title: str, value: str) -> None:
+    reading, people, refused = read(f"Email,Registration Time,{title}\na@,<T>,\nb@,<T>,{value}\n", REGISTER)
+    assert (people, refused, len(reading.facts.left_out)) == (["a register"], [], 1)
+
+
+@pytest.mark.parametrize("title", ["Cancellation", "Cancelled by", "Declined on", "Removed", "Storno"])
+def test_a_text_of_its_own_under_a_title_of_leaving_is_asked_about(title: str) -> None:
+    with pytest.raises(QuestionsError, match=f"column “{title}”"):
+        read(f"Email,Registration Time,{title}\na@,<T>,\nb@,<T>,Ole Olsen\n", REGISTER)
+
+
+@pytest.mark.parametrize(
+    ("title", "value"),
+    [("Ended at", "2026-03-05 09:00"), ("Expired", "2026-03-05"), ("Storno", "0.00"), ("Cancellation", "n/a"), ("Removed", "null"), ("Confirmed at", "<T>")],
+)  # fmt: skip
+def test_what_says_nothing_of_leaving_keeps_everybody(title: str, value: str) -> None:
+    assert read(f"Email,Registration Time,{title}\na@,<T>,{value}\nb@,<T>,{value}\n", REGISTER)[1] == [
+        "a register",
+        "b register",
+    ]
+
+
+YES_AND_NO = (
+    "Are you in?", "Count me in", "Sehen wir uns?", "Dabei?", "Still coming?", "Kommt noch?", "Participation", "Teilnahme", "Yes/No", "Y/N",
+    "Join live?", "Would you be so kind to tell us whether we are going to see you on this wonderful occasion?",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("yes", "no"), [("Yes", "No"), ("Ja, gern", "Nein, leider nicht"), ("1", "0")])
+@pytest.mark.parametrize("title", YES_AND_NO)
+def test_an_unknown_column_of_yes_and_no_is_asked_about(title: str, yes: str, no: str) -> None:
+    text = ANA_AND_BOB.format(title, f'"{yes}"', f'"{no}"')
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    leave, ignore = (choice.arguments()[1] for choice in question.choices)
+    assert (leave, read(text, REGISTER, mapping=[leave])[1]) == (
+        f"{title}=status({yes}=keep, {no}=leave out)",
+        ["a register"],
+    )
+    assert read(text, REGISTER, mapping=[ignore])[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize("title", ["Newsletter", "Guest", "Unsubscribed", "I agree to the terms", "Recording Consent"])
+def test_yes_and_no_beside_whether_somebody_comes_ask_nothing(title: str) -> None:
+    assert read(ANA_AND_BOB.format(title, "Yes", "No"), REGISTER)[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize(
+    ("title", "ana", "bob"),
+    [
+        ("2026-03-01", "x", ""), ("13 March", "yes", "no"), ("Session 1", "attended", ""), ("Joined Live", "Yes", "No"),
+        ("Live", "Yes", "No"), ("Opened", "x", ""), ("Clicked", "✓", "✗"),
+    ],
+)  # fmt: skip
+def test_ticks_are_asked_about_before_a_start_stands_for_having_come(title: str, ana: str, bob: str) -> None:
+    text = f"Name,Email,{title}\nAna,a@,{ana}\nBob,b@,{bob}\n"
+    said = {"start": "2026-03-01T10:00", "end": "2026-03-01T11:00"}
+    with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts") as stopped:
+        read(text, ATTEND, **said)
+    (question,) = stopped.value.questions
+    assert read(text, ATTEND, mapping=[question.choices[0].arguments()[1]], **said)[1] == ["a attend"]
+
+
+REMARKS = (
+    "can't make it after all",
+    "kommt nicht",
+    "will not attend",
+    "please remove",
+    "sick - not coming",
+    "cancelled by phone",
+    "komt niet",
+    "ne peut pas venir",
+)
+
+
+@pytest.mark.parametrize("remark", REMARKS)
+@pytest.mark.parametrize(("title", "name"), [("Remarks", "Remarks"), ("Notes for us", "Notes for us"), ("", "#2")])
+def test_a_remark_that_somebody_does_not_come_is_asked_about_among_many(title: str, name: str, remark: str) -> None:
+    others = "".join(f"p{number}@,sits in row {number},<T>\n" for number in range(20))
+    text = f"Email,{title},Date\n{others}b@,{remark},<T>\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    answer = question.choices[0].arguments()[1]
+    assert answer == f"{name}=status({remark}=leave out, *=keep)"
+    reading, people, _ = read(text, REGISTER, mapping=[answer])
+    assert (len(people), sum(reading.facts.left_out.values())) == (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("title", "value"), [("Attendance Type", "On-demand"), ("Watched", "Recording"), ("Location", "Waiting room")]
+)
+def test_who_was_not_there_while_it_was_on_is_asked_about(title: str, value: str) -> None:
+    with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts"):
+        read(f"Email,Join Time,Leave Time,{title}\na@,<T>,<L>,Live\nb@,<T>,<L>,{value}\n", ATTEND)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CANCELLED Bob",
+        "Bob - cancelled",
+        "Bob (cancelled 3/12)",
+        "Bob (has cancelled)",
+        "Bob (cancelled)",
+        "Storniert: Bob",
+    ],
+)
+@pytest.mark.parametrize("title", ["Name", "who", "Person", "Contact", "Guest name", "Kontakt", "Last Name"])
+def test_a_name_that_says_they_cancelled_is_left_out(title: str, name: str) -> None:
+    reading, people, _ = read(f"{title},Email,Date\nAna,a@,<T>\n{name},b@,<T>\n", REGISTER)
+    (why,) = reading.facts.left_out
+    assert (people, "(cancelled)" in why) == (["a register"], True)
+    assert read(f"{title},Email,Date\n{name},b@,<T>\n", CANCEL)[1] == ["b cancel"]
+
+
+HOSTS = (
+    "Hana - Host",
+    "Host: Hana",
+    "Hana (host) (she/her)",
+    "Hana (Organizer) - Acme",
+    "Hana | Speaker",
+    "Hana\uff08主持人\uff09",
+    "Speaker – Hana",
+)
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_name_that_says_they_are_the_host_is_left_out(name: str) -> None:
+    text = f"Name,Email,Join Time,Leave Time\n{name},h@,<T>,<L>\nAna,a@,<T>,<L>\n"
+    reading, people, _ = read(text, ATTEND)
+    (why,) = reading.facts.left_out
+    assert (people, STAFF in why) == (["a attend"], True)
+    assert sorted(read(text, ATTEND, include_hosts=True)[1]) == ["a attend", "h attend"]
+
+
+@pytest.mark.parametrize(
+    "name", ['"Host, Hana (Acme)"', "Bob Speaker", "Ana - Acme", '"Cancel, Cal"', "Bob (Acme)", "Ana: she/her"]
+)
+def test_a_mere_name_leaves_nobody_out(name: str) -> None:
+    assert read(f"Name,Email,Date\n{name},a@,<T>\nBob,b@,<T>\n", REGISTER)[1] == ["a register", "b register"]
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "left_out"),
+    [
+        ("Ticket Type,Email,Date\nSpeaker,s@,<T>\n,a@,<T>\n", "Ticket Type=role(empty={})", []),
+        ("Event Role,Email,Date\nAttendee,b@,<T>\n,b@,<T>\nSpeaker,s@,<T>\n,a@,<T>\n", "Event Role=role(empty={})", ["b register"]),
+        ("Payment Status,Email,Date\nPaid,b@,<T>\nRefunded,s@,<T>\n,a@,<T>\n", "Payment Status=status(empty={})", ["b register"]),
+    ],
+)  # fmt: skip
+def test_empty_cells_below_one_that_leaves_out_are_asked_about(text: str, option: str, left_out: list[str]) -> None:
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, REGISTER)
+    (question,) = stopped.value.questions
+    assert question.choices[0].arguments()[1] == option.format("keep")
+    assert "a register" in read(text, REGISTER, mapping=[option.format("keep")])[1]
+    assert sorted({*read(text, REGISTER, mapping=[option.format("leave out")])[1]}) == left_out
+
+
+def test_where_only_the_host_is_marked_an_empty_cell_asks_nothing() -> None:
+    assert read("Event Role,Email,Date\nHost,s@,<T>\n,a@,<T>\n", REGISTER)[1] == ["a register"]
+
+
+@pytest.mark.parametrize(
+    ("values", "proposed"),
+    [
+        (("Yes", "No, sorry"), "RSVP=status(No, sorry=leave out)"),
+        (("Yes", "Leider nicht dabei", "Gladly"), "RSVP=status(Leider nicht dabei=leave out, Gladly=keep)"),
+        (("Yes", "Gladly"), "RSVP=status(Gladly=keep)"),
+    ],
+)
+def test_the_proposal_leaves_out_who_may_have_said_no(values: tuple[str, ...], proposed: str) -> None:
+    rows = "".join(f'p@,"{value}",<T>\n' for value in values)
+    with pytest.raises(QuestionsError) as stopped:
+        read(f"Email,RSVP,Date\n{rows}", REGISTER)
+    (question,) = stopped.value.questions
+    assert question.choices[0].arguments()[1] == proposed
+
+
+def test_a_status_that_names_no_state_is_none() -> None:
+    text = "Email,Status,Date\na@,confirmed,<T>\nb@,canceled,<T>\n"
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, None)
+    assert [question.option for question in stopped.value.questions] == ["--state"]
+    assert read(text, REGISTER)[1:] == (["a register"], [])
+
+
+def test_who_did_not_come_is_left_out_for_that() -> None:
+    text = "Email,User Status,Attended Live,Join Time,Leave Time\na@,Active,Yes,<T>,<L>\nb@,Active,No,,\n"
+    reading, people, _ = read(text, ATTEND)
+    assert (people, dict(reading.facts.left_out)) == (["a attend"], {"did not attend": 1})
+
+
+def test_cancellations_of_a_report_without_their_times_ask_which_time_stands_for_them() -> None:
+    text = "First Name,Email,Registration Time,Approval Status\nAna,a@,<T>,approved\nBob,b@,<T>,cancelled\n"
+    reading, people, _ = read(text, REGISTER)
+    assert (people, [*reading.facts.take_in.values()]) == (["a register"], ["--state cancel"])
+    with pytest.raises(QuestionsError) as stopped:
+        read(text, CANCEL)
+    (question,) = stopped.value.questions
+    (answer,) = (choice.arguments()[1] for choice in question.choices)
+    assert (answer, read(text, CANCEL, mapping=[answer])[1]) == ("Registration Time=time", ["b cancel"])
+
+
+LOG = "Email,{},Date\n{}"
+IN, OUT, AGAIN = (
+    "A@,Registered,2026-03-01 10:00\n",
+    "a@,Cancelled,2026-03-02 10:00\n",
+    "a@,Registered,2026-03-03 10:00\n",
+)
+
+
+@pytest.mark.parametrize("title", ["Status", "Action", "Outcome"])
+@pytest.mark.parametrize(
+    ("rows", "state", "people"),
+    [
+        (IN + OUT, REGISTER, []), (OUT + IN, REGISTER, []), (IN + OUT + AGAIN, REGISTER, ["a register"]), (OUT + AGAIN, CANCEL, []),
+        (AGAIN + OUT, CANCEL, []), (IN + OUT, CANCEL, ["a cancel"]), (OUT + IN + "b@,Registered,<T>\n", CANCEL, ["a cancel"]),
+    ],
+)  # fmt: skip
+def test_of_a_log_the_last_row_of_a_person_counts(title: str, rows: str, state: State, people: list[str]) -> None:
+    reading, found, refused = read(LOG.format(title, rows), state)
+    assert (found, refused) == (people, [])
+    assert sum(reading.facts.left_out.values()) + len(people) == reading.facts.rows
+
+
+def test_rows_of_a_log_of_which_none_is_later_are_refused() -> None:
+    _, people, refused = read(
+        LOG.format("Status", "b@,Registered,<T>\na@,Registered,<T>\na@,Cancelled,<T>\n"), REGISTER
+    )
+    assert people == ["b register"]
+    assert ["line 3: says otherwise of the same person than line 4" in reason for reason in refused] == [True]
+
+
+def test_a_registration_that_was_cancelled_undoes_no_other() -> None:
+    text = "Email,Registration Time,Status\na@,2026-03-01 10:00,Registered\na@,2026-03-02 10:00,Cancelled\n"
+    assert read(text, REGISTER)[1:] == (["a register"], [])

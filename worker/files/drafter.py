@@ -1,5 +1,6 @@
 """A row's cells to a draft of an input: whom it names, whether it counts, and its times."""
 
+from dataclasses import replace
 from itertools import chain
 from typing import Final
 
@@ -7,7 +8,7 @@ from models.input_check import Reason, shown
 from models.words import State
 from worker.files.columns.header import Columns, columns_before
 from worker.files.columns.known_titles import TITLES, Field, compact
-from worker.files.columns.map_option import answer_key
+from worker.files.columns.map_option import answer_of
 from worker.files.columns.status_values import STATES, Standing, standing_of
 from worker.files.columns.who_counts import NO_VALUE
 from worker.files.csv_rows import CsvRow
@@ -16,8 +17,8 @@ from worker.files.not_people import LeftOut, not_a_person
 from worker.files.options import Options
 from worker.files.row_times import RowTimes
 from worker.files.rows import Draft, RejectedRow, first_of, placed_at, refused_row, text_of
-from worker.files.verdicts import ABSENT, Judge
-from worker.files.where import missing, place
+from worker.files.verdicts import ABSENT, NOT_CANCELED, Judge
+from worker.files.where import Where, missing, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
 _UNDECODED: Final = "\ufffd"
@@ -53,8 +54,6 @@ class Drafter:
             return LeftOut(
                 row.line, f"{columns.title(Field.STATE)} “{shown(text_of(columns, row, Field.STATE))}” ({state.value})"
             )
-        if state in set(State) and (out := self.judged(row, State(state))) is not None:
-            return out
         where = place(
             self._options,
             account=text_of(columns, row, Field.ACCOUNT),
@@ -63,6 +62,8 @@ class Drafter:
             external_account=text_of(columns, row, Field.EXTERNAL_ACCOUNT),
             state=state,
         )
+        if state in set(State) and (out := self.judged(row, State(state))) is not None:
+            return self._undoing(row, out, where) if isinstance(out, LeftOut) else out
         contact = self._contact(row)
         if (nobody := not_a_person(columns, row)) is not None:
             return nobody
@@ -97,7 +98,7 @@ class Drafter:
         if not text:
             return self._options.state
         place = self._columns.fields[Field.STATE][0]
-        standing = self._columns.answers.get(place, {}).get(answer_key(text)) or standing_of(text)
+        standing = answer_of(self._columns.answers.get(place, {}), text) or standing_of(text)
         if standing in _STATES:
             return _STATES[standing]
         if standing is Standing.ABSENT or compact(self._columns.titles[place]) in TITLES[Field.STATE]:
@@ -112,6 +113,21 @@ class Drafter:
         if isinstance(out, Reason):
             return refused_row(row, self._columns.titles, out)
         return LeftOut(row.line, *out) if out else None
+
+    def _undoing(self, row: CsvRow, out: LeftOut, where: Where) -> LeftOut:
+        """Say of a row of a log whose it is and when it was: the same person's other row may be of before or after.
+
+        Where the time is that of a registration, each row is of a registration of its own.
+        """
+        columns = self._columns
+        is_log = not {Field.REGISTERED, Field.CANCELED} & columns.fields.keys()
+        undoes = {State.REGISTER: out.option == "--state cancel", State.CANCEL: out.why.endswith(f"({NOT_CANCELED})")}
+        contact = self._contact(row) if where.state and is_log and undoes.get(State(where.state)) else {}
+        if not contact:
+            return out
+        draft = Draft(where, columns, [(row.line, row.cells)], contact)
+        time = self._times.read(row, draft, (Field.TIME, Field.DATE), days=True)
+        return replace(out, person=draft.person, time=time)
 
     def _contact(self, row: CsvRow) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""

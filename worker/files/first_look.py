@@ -14,10 +14,10 @@ from models.input_check import comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns, check_mapping, column_key
-from worker.files.columns.hosts_and_attendees import section_of
+from worker.files.columns.hosts_and_attendees import EventRole, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import SECTION, as_option, places_named, section_answers
-from worker.files.columns.status_values import Standing
+from worker.files.columns.status_values import HOLDING, Standing
 from worker.files.columns.who_counts import NOTHING, announces, meaning
 from worker.files.csv_rows import CsvRow
 from worker.files.formats.content import Content
@@ -38,6 +38,8 @@ SHOWN: Final = 12
 """Values of a column that are named in its question."""
 _EMPTY_IS_ASKED: Final = frozenset({DecidingKind.STATUS, DecidingKind.REPLY, DecidingKind.APPROVED})
 """Kinds of probable columns whose empty cells leave open whether somebody counts."""
+_MERGED: Final = frozenset({DecidingKind.ROLE, DecidingKind.TICKET, DecidingKind.PAYMENT})
+"""Kinds of columns whose empty cells say nothing, and whose values people merge."""
 
 
 class Surveyed(NamedTuple):
@@ -82,6 +84,17 @@ class _Values:
 
 
 @dataclass(slots=True)
+class _Merged:
+    """A column whose empty cells say nothing, and how many of them stand below one that leaves out."""
+
+    kind: DecidingKind
+    is_below: bool = False
+    some_count: bool = False
+    """Whether others are said to count: where only the host is marked, an empty cell is no part of a merged one."""
+    rows: int = 0
+
+
+@dataclass(slots=True)
 class _Rivals:
     """Columns of which only one can be meant: how often each is filled, and whether they ever differ."""
 
@@ -108,9 +121,10 @@ class _Survey:
         self._probable: dict[str, _Values] = {}
         self._filled: set[str] = set()
         self._rivals: dict[tuple[Field, tuple[str, ...]], _Rivals] = {}
+        self._merged: dict[str, _Merged] = {}
         self._ids = RecordIds()
         self._programmes = Programmes(options)
-        self._silent = Unannounced()
+        self._silent = Unannounced(options.state)
         self._zones = WrittenZones(options)
         self.times = TimeEvidence(options)
 
@@ -137,6 +151,7 @@ class _Survey:
         if table.doubt:
             self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
+        self._see_merged(columns, row.cells, judge)
         self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
         state = self._options.state
         out = state is not None and judge.against(row.cells, state) is not None
@@ -154,6 +169,20 @@ class _Survey:
         for sign in judge.open(row.cells, state) if not out else ():
             values = _Values(sign.kind, absent=sign.says is Standing.ABSENT)
             _count(self._unknown.setdefault(sign.title, values), sign.text)
+
+    def _see_merged(self, columns: Columns, cells: list[str], judge: Judge) -> None:
+        """Count the empty cells directly below one that leaves out: merged cells keep the first of them alone."""
+        for place, kind in columns.deciding.items():
+            if kind not in _MERGED or "" in columns.answers.get(place, ()):
+                continue
+            text, title = _cell(cells, place), columns.name(place)
+            merged = self._merged.setdefault(title, _Merged(kind))
+            if text not in NOTHING:
+                says = meaning(kind, text)
+                merged.is_below = says is EventRole.STAFF or (isinstance(says, Standing) and says not in HOLDING)
+                merged.some_count = merged.some_count or not merged.is_below
+            elif merged.is_below and judge.names_somebody(cells):
+                merged.rows += 1
 
     def _see_probable(self, columns: Columns, cells: list[str], *, out: bool, came: bool) -> None:
         """Note whether a probable column decides, and what it says of those whom nothing else leaves out."""
@@ -188,11 +217,12 @@ class _Survey:
             *self._ask_values(promoted),
             *ask_reports(self._reports, self._options),
             *self._ask_sections(),
+            *self._ask_merged(),
             *self._ask_rivals(added),
             *self._ids.questions(self.headers, self._options),
         ]
         zones = list(self._zones.questions())
-        asked += [*self._silent.questions(), *zones]
+        asked += [*self._silent.questions(promoted), *zones]
         if (several := self._programmes.question()) is not None:
             asked.append(several)
         decide = {values.key: values.kind for values in promoted.values()} | self._silent.deciding()
@@ -222,18 +252,20 @@ class _Survey:
         says = meaning(kind, text)
         return self._options.state is State.CANCEL and any(absent_only([Sign("", kind, text, says)]))
 
+    def _ask_merged(self) -> Iterator[Question]:
+        for title, merged in self._merged.items():
+            if merged.rows and (merged.some_count or merged.kind is DecidingKind.TICKET):
+                yield _asked(title, merged.kind, Counter({"": merged.rows}))
+
     def _ask_sections(self) -> Iterator[Question]:
         answered = section_answers(self._options.mapping)
         sections = self._sections if self._tables > 1 else Counter[str]()
-        for title, rows in (sections | self._doubts).items():
+        for title, rows in sections.items():
             if rows and compact(title) not in answered:
-                named = "is the title of a part of the file" if title in sections else "may say who stands in the table"
-                what = f"{named} ({counted(rows, 'row')}). Do the people in it count?"
-                choices = (
-                    Choice(as_option(SECTION, f"status({title}=keep)"), "they count"),
-                    Choice(as_option(SECTION, f"status({title}=leave out)"), "they are left out and counted"),
-                )
-                yield Question("--map", f"section “{shown(title)}”", what, choices)
+                yield _of_section({title: rows}, "is the title of a part of the file")
+        doubts = {title: rows for title, rows in self._doubts.items() if compact(title) not in answered}
+        if doubts:
+            yield _of_section(doubts, "may say who stands in the table")
 
     def _ask_rivals(self, added: list[tuple[str, str]]) -> Iterator[Question]:
         """Ask which of several columns is meant; not where they always say the same, or only one says anything."""
@@ -262,6 +294,19 @@ _NEVER_READ: Final[dict[State | None, frozenset[Field]]] = {
     State.ATTEND: frozenset({Field.REGISTERED}),
 }
 """Fields that a state takes nothing from."""
+
+
+def _of_section(titles: dict[str, int], named: str) -> Question:
+    """Ask whether the people under one title count, or under several lines that may be titles."""
+    what = f"{named} ({counted(sum(titles.values()), 'row')}). Do the people in it count?"
+    keep, leave_out = (
+        as_option(SECTION, f"status({', '.join(f'{title}={says}' for title in titles)})")
+        for says in ("keep", "leave out")
+    )
+    choices = (Choice(keep, "they count"), Choice(leave_out, "they are left out and counted"))
+    shows = ", ".join(f"“{shown(title)}”" for title in [*titles][:SHOWN])
+    more = f" and {len(titles) - SHOWN:,} more" if len(titles) > SHOWN else ""
+    return Question("--map", f"section {shows}{more}", what, choices)
 
 
 def _asked(title: str, kind: DecidingKind, texts: Counter[str], *, absent: bool = False) -> Question:

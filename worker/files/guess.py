@@ -138,6 +138,9 @@ def ask_columns(found: Guess, options: Options, state: State) -> list[Question]:
         what = f"has no title that is known for when they {_VERBS[state]}. Which column says it?"
         asked.append(_question(found, free, names[state], what))
         free = free[1:]
+    elif not has_time and state is State.CANCEL and (others := columns.fields.get(Field.REGISTERED)):
+        what = "does not say when they cancelled. Which time is to stand for it?"
+        asked.append(_question(found, [place for place in others if place in found.examples], "time", what))
     stays = {Field.LEFT, Field.DURATION, Field.MINUTES, Field.SECONDS} & columns.fields.keys()
     if state is State.ATTEND and not stays:
         left = [place for place in found.stays if place not in known]

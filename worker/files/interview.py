@@ -12,8 +12,9 @@ from typing import Final
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import TIMES
-from worker.files.columns.known_titles import Field
+from worker.files.columns.known_titles import WEAK, Field, compact
 from worker.files.columns.map_option import as_option
+from worker.files.columns.status_values import Standing, standing_of
 from worker.files.csv_rows import CsvRow
 from worker.files.event_facts import EventFacts, read_facts
 from worker.files.first_look import survey
@@ -117,7 +118,15 @@ def _above(tables: Tables | NoHeaderError, content: Content) -> list[CsvRow]:
 
 
 def _names_state(tables: Tables | NoHeaderError) -> bool:
-    return isinstance(tables, Tables) and bool({Field.STATE, Field.JSON} & tables.first.fields.keys())
+    """Say whether the rows name their state: under “Status”, “confirmed” may be of who registered or came."""
+    if not isinstance(tables, Tables) or not {Field.STATE, Field.JSON} & tables.first.fields.keys():
+        return False
+    return not any(
+        row is not None and place < len(row.cells) and standing_of(row.cells[place]) is Standing.CONFIRMED
+        for table, row in islice(tables.rows(), LOOKED_AT)
+        for place in table.columns.fields.get(Field.STATE, ())
+        if compact(table.columns.titles[place]) in WEAK[Field.STATE]
+    )
 
 
 def _ask_state(content: Content, tables: Tables | NoHeaderError) -> Question:

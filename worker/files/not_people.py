@@ -33,7 +33,7 @@ _TOTALS: Final = frozenset(
 )  # fmt: skip
 MOST_OF_A_LABEL: Final = 2
 """Cells of a label with its value; a table of two columns has people of one cell."""
-FOOTER: Final = "a line below the table (a total, a note or a footer), not a person"
+FOOTER: Final = "a line of text (a title, a total, a note or a footer), not a person"
 PHONE: Final = "joined by telephone, without an e-mail address"
 NOBODY: Final = "names nobody: no name, and no e-mail address"
 NO_ADDRESS: Final = "has no e-mail address, as guests often have none"
@@ -46,6 +46,10 @@ class LeftOut:
     line: int
     why: str
     option: str = ""
+    person: bytes = b""
+    """Of a row that may undo another of the same person, such as “Cancelled” after “Registered”: whose it is."""
+    time: int | None = None
+    """And when that was, in milliseconds."""
 
 
 def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:

@@ -17,7 +17,7 @@ _TITLES: Final = frozenset(
     {"name", "username", "fullname", "displayname", "participant", "participantname", "attendee", "attendeename",
      "nickname", "registrantname", "nameoriginalname", "usernameoriginalname", "vollstandigername", "teilnehmer",
      "nomcomplet", "nomnomoriginal", "participante", "nombrecompleto", "nomdutilisateur", "nombredeusuario",
-     "benutzername",
+     "benutzername", "who", "person", "contact", "contactname", "guestname", "kontakt", "wer", "quien", "qui",
      "nombrenombreoriginal", "nomenomeoriginal", "nomenomeoriginale", "名前元の名前", compact("이름(원래 이름)")}
 )  # fmt: skip
 """Titles of columns with a person's whole name, from which no property of the contact is read."""

@@ -97,6 +97,11 @@ class Draft:
         """Give what tells one person from another, nothing where nobody is named."""
         return str(self.input.get("email") or self.input.get("vid") or "").lower()
 
+    @property
+    def person(self) -> bytes:
+        """Give what tells the person's rows of one account, event and state from all others."""
+        return as_json([*self.where, self.contact])
+
     def finish(self) -> FileRecord | RejectedRow:
         """Judge the draft: what is right becomes a record, anything else is refused with every reason against it."""
         message = envelope(self.where)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final, NamedTuple
 
 from models.input_check import comparable, shown
@@ -12,6 +12,7 @@ from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import (
     MOST_COLUMNS,
     NONE,
+    OF_TIME,
     Columns,
     check_mapping,
     columns_before,
@@ -41,7 +42,7 @@ MOST_ABOVE: Final = 20
 """Rows that tell of the event above a further table."""
 _OF_STATE: Final[dict[State | None, Standing]] = {State.CANCEL: Standing.CANCELED}
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"“”=]+@[^\s<>()\[\],;:\"“”=]+\.[^\s<>()\[\],;:\"“”=]+")
-
+_DOMAIN: Final = re.compile(r"\S*\w\.\w\S*")
 
 Mappings = tuple[tuple[str, str], ...]
 
@@ -64,7 +65,7 @@ class Table(NamedTuple):
         answers = section_answers(mapping)
         if answers.get(compact(self.report)) is Standing.LEFT_OUT:
             return self.report
-        return self.section or (self.doubt if compact(self.doubt) in answers else "")
+        return self.doubt if compact(self.doubt) in answers else self.section
 
 
 class Tables:
@@ -97,7 +98,7 @@ class Tables:
         """Give each row with its table; each table once alone, before its first row.
 
         A line with one cell before a further header is that table's title, and anywhere the title of a section if it
-        names one; else it is a broken row.
+        names one; else it is a row, and in doubt the title of the people below it.
         """
         rows = self._content.rows.rows(self._delimiter)
         above = [row for row in takewhile(lambda row: row.line != self._header, rows) if any(map(str.strip, row.cells))]
@@ -109,6 +110,7 @@ class Tables:
         table = self._named(title, lines)._replace(report=self._report)
         yield table, None
         held: CsvRow | None = None
+        texts = _Lines()
         last = self._header
         for row in self._without_reports(rows):
             is_apart = held is not None or row.line > last + 1
@@ -120,21 +122,23 @@ class Tables:
                 self.zone = self.zone or zone_of_units(table.columns, row.cells)
                 self.below = self.below or zone_above(row.cells, ())
             if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
-                table = header._replace(section=_title(held) if held else "", report=self._report)
-                held = None
+                doubt = "" if held else texts.text
+                section = _title(held) if held else ""
+                table = header._replace(section=section, doubt=doubt, report=self._report)
+                held, texts = None, _Lines()
                 yield table, None
                 continue
             if held is not None:
-                if section_of(_title(held)) is None:
-                    yield table, held
-                else:
-                    table = table._replace(section=_title(held))
-                    yield table, None
+                is_row, table = texts.add(held, table)
+                yield table, held if is_row else None
                 held = None
             if _is_title(row):
                 held = row
-            else:
-                yield table, row
+                continue
+            if (below := texts.see(row, table)) is not table:
+                table = below
+                yield table, None
+            yield table, row
         if held is not None:
             yield table, held
 
@@ -161,8 +165,10 @@ class Tables:
         sheet = "" if columns_before(self.first.titles) else self._content.title
         if not title and self._options.sheet is None and section_of(sheet) in {EventRole.STAFF, *LEAVING}:
             title = sheet
-        doubts = (
-            line for line in (title, *lines, sheet) if hints_at(line) not in {None, _OF_STATE.get(self._options.state)}
+        fits = {None, _OF_STATE.get(self._options.state)}
+        doubts = chain(
+            (line for line in (title, *lines) if hints_at(line) not in fits),
+            [sheet] if hints_at(sheet) not in fits | {EventRole.STAFF} else [],  # who chose a sheet of staff meant it
         )
         is_known = section_of(title) not in {None, EventRole.ATTENDEE}
         return Table(self._header, self.first, title, doubt="" if is_known else next(doubts, ""))
@@ -263,6 +269,38 @@ class Tables:
         raise NoHeaderError(best, self._options)
 
 
+class _Lines:
+    """The lines of text since the last person, which may be the title of the people below them."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._says_who = False
+        """Whether one of them names people who do not count."""
+
+    @property
+    def text(self) -> str:
+        """Give them as one title; nothing where one of them is a section's own."""
+        return "" if self._says_who else " / ".join(self._texts)
+
+    def add(self, row: CsvRow, table: Table) -> tuple[bool, Table]:
+        """Take in a line of one cell; say whether it is a row, and give the table with the section that it names."""
+        if (stands := section_of(_title(row))) is None:
+            self._texts += filter(None, [_lone_text(row, table.columns)])
+            return True, table
+        self._texts, self._says_who = [], stands is not EventRole.ATTENDEE
+        return False, table._replace(section=_title(row), doubt="")
+
+    def see(self, row: CsvRow, table: Table) -> Table:
+        """Take in any other row; where it is a person's, the table is given with what may be its title."""
+        if text := _lone_text(row, table.columns):
+            self._texts.append(text)
+        elif any("@" in cell for cell in row.cells):
+            text = self.text
+            self._texts, self._says_who = [], False
+            return table._replace(section="", doubt=text) if text else table
+        return table
+
+
 class NoHeaderError(FileError):
     """No row names what every record needs; the one that comes nearest, where there is one that is like a header."""
 
@@ -291,6 +329,17 @@ def _is_title(row: CsvRow) -> bool:
         return False
     rest = [cell.strip() for cell in row.cells[1:] if cell.strip()]
     return not rest or (len(rest) == 1 and rest[0].isdecimal() and section_of(_title(row)) is not None)
+
+
+def _lone_text(row: CsvRow, columns: Columns) -> str:
+    """Give the text of a row that has one alone, in one cell or in each, and no time: it may be a title."""
+    times = {place for what in OF_TIME for place in columns.fields.get(what, ())}
+    if any(at < len(row.cells) and row.cells[at].strip()[:1].isdigit() for at in times):
+        return ""
+    texts = {text for cell in row.cells if (text := cell.strip())}
+    text = texts.pop() if len(texts) == 1 else ""
+    is_address_like = "@" in text or _DOMAIN.fullmatch(text)  # a misspelt address
+    return text.rstrip(":").strip() if any(map(str.isalpha, text)) and not is_address_like else ""
 
 
 def _title(row: CsvRow) -> str:

@@ -12,10 +12,10 @@ from models.input_check import Reason, comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
-from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of
+from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of, staff_beside
 from worker.files.columns.known_titles import Field, compact
-from worker.files.columns.map_option import EMPTY, SECTION, answer_key, as_option, section_answers
-from worker.files.columns.status_values import LEAVING, TELLING, Standing, says_yes, standing_of
+from worker.files.columns.map_option import EMPTY, SECTION, answer_of, as_option, section_answers
+from worker.files.columns.status_values import LEAVING, TELLING, Standing, canceled_in, says_yes, standing_of
 from worker.files.columns.who_counts import NO_VALUE, NOTHING, meaning
 from worker.files.options import Options
 from worker.files.people import name_places
@@ -33,6 +33,7 @@ class Against(NamedTuple):
 
 
 ABSENT: Final = "did not attend"
+NOT_CANCELED: Final = "not cancelled"
 HOSTS: Final = "--include-hosts"
 _ALWAYS: Final = frozenset({Standing.ATTENDED, Standing.KEPT})
 _KEPT: Final[dict[State, frozenset[Standing]]] = {
@@ -45,7 +46,12 @@ _BEFORE: Final = frozenset({Standing.REGISTERED, Standing.INVITED})
 """What a registration says that speaks against nobody who came, such as a walk-in's “Registered: No”."""
 _ABOUT_ATTENDING: Final = frozenset({DecidingKind.ATTENDED, DecidingKind.ABSENT})
 _ROLES: Final = frozenset({DecidingKind.ROLE, DecidingKind.STAFF, DecidingKind.TICKET})
-EMPTY_SAYS_NOTHING: Final = _ROLES | {DecidingKind.PAYMENT, DecidingKind.ABSENT, DecidingKind.EXCLUDED}
+EMPTY_SAYS_NOTHING: Final = _ROLES | {
+    DecidingKind.PAYMENT,
+    DecidingKind.ABSENT,
+    DecidingKind.GONE,
+    DecidingKind.EXCLUDED,
+}
 _BEHIND: Final = re.compile(r"[(\[]([^()\[\]]+)[)\]]$")
 """What a tool, or a person, writes behind a name: “Hana Holm (Host)”, “Bob Bly (cancelled)”."""
 _ROOMS: Final = ("@resource.calendar.google.com", "@group.calendar.google.com")
@@ -116,33 +122,36 @@ class Judge:
         """Give what each deciding cell says."""
         for place, kind, title in self._deciding:
             text = _cell(cells, place)
-            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING:
+            if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING or "" in self._answers.get(place, ()):
                 yield self._sign(place, kind, title, cells)
         yield from self._behind_names(cells)
         for place, kind, says, title in self._timed:
             text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
-                yield Sign(title, kind, text if says_yes(text) else "", meaning(kind, text))
+                yield Sign(title, kind, text if says_yes(text) else "", meaning(kind, text) or Standing.CANCELED)
             elif text not in NOTHING and (yes := says_yes(text)) is False:
                 yield Sign(title, kind, text, says)
             elif yes and kind is DecidingKind.ADMISSION:
                 yield Sign(title, kind, text, Standing.REGISTERED)
 
     def _behind_names(self, cells: Cells) -> Iterator[Sign]:
-        """Give what stands in brackets behind a person's name."""
+        """Give what stands in brackets behind a person's name, or beside it."""
         for place in self._names:
-            text = _cell(cells, place)
-            if not text.endswith((")", "]")) or (found := _BEHIND.search(text)) is None:
-                continue
-            if role_of(found[1]) is EventRole.STAFF:
-                yield Sign(self._titles[place].strip(), DecidingKind.ROLE, found[0], EventRole.STAFF)
-            elif len(found[1]) >= TELLING and (standing := standing_of(found[1])) in LEAVING:
-                yield Sign(self._titles[place].strip(), DecidingKind.STATUS, found[0], standing)
+            text, title = _cell(cells, place), self._titles[place].strip()
+            found = _BEHIND.search(text)
+            if found and role_of(found[1]) is EventRole.STAFF:
+                yield Sign(title, DecidingKind.ROLE, found[0], EventRole.STAFF)
+            elif found and len(found[1]) >= TELLING and (standing := standing_of(found[1])) in LEAVING:
+                yield Sign(title, DecidingKind.STATUS, found[0], standing)
+            elif staff := staff_beside(text):
+                yield Sign(title, DecidingKind.ROLE, staff, EventRole.STAFF)
+            elif said := canceled_in(text):
+                yield Sign(title, DecidingKind.STATUS, said, Standing.CANCELED)
 
     def _sign(self, place: int, kind: DecidingKind, title: str, cells: Cells) -> Sign:
         text = _cell(cells, place)
         text = "" if text in NOTHING else text
-        if place in self._answers and (answer := self._answers[place].get(answer_key(text))) is not None:
+        if place in self._answers and (answer := answer_of(self._answers[place], text)) is not None:
             return Sign(title, kind, text, answer)
         if kind is DecidingKind.CANCELED:
             return Sign(title, kind, text, meaning(kind, text))
@@ -172,7 +181,7 @@ class Judge:
         for place in self._stays if not self._says_state else ():
             if meaning(DecidingKind.ATTENDED, _cell(cells, place)) is Standing.ATTENDED:
                 title = self._titles[place].strip()
-                return Against(f"{shown(title)} says that they came (not cancelled)", as_option(title, Field.IGNORE))
+                return Against(f"{shown(title)} says that they came ({NOT_CANCELED})", as_option(title, Field.IGNORE))
         return None
 
     def _address(self, cells: Cells) -> str:
@@ -226,8 +235,10 @@ def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Agai
         return _left_out(said[0], state) if said else None
     weighed = [sign for sign in weighed if sign.kind is not DecidingKind.CANCELED or sign.says is Standing.CANCELED]
     came = came or any(sign.says is Standing.ATTENDED for sign in weighed)
-    against = next((sign for sign in weighed if not _keeps(sign, state, came=came)), None)
-    return _left_out(against, state) if against else None
+    against = [sign for sign in weighed if not _keeps(sign, state, came=came)]
+    # that somebody did not come says more than that nothing but their approval is known
+    against.sort(key=lambda sign: sign.says in _KEPT[State.REGISTER])
+    return _left_out(against[0], state) if against else None
 
 
 def _is_about(sign: Sign, state: State) -> bool:
@@ -261,7 +272,7 @@ def _left_out(sign: Sign, state: State) -> Against:
     if sign.kind in _ABOUT_ATTENDING and sign.says is Standing.ABSENT:
         return Against(ABSENT)
     keeps = sign.says in _KEPT[State.REGISTER]
-    why: object = "not cancelled" if state is State.CANCEL and keeps else sign.says
+    why: object = NOT_CANCELED if state is State.CANCEL and keeps else sign.says
     if state is State.ATTEND and sign.says is Standing.CONFIRMED:
         why = "approved, and nothing says that they came"
     text = f"{shown(sign.title)} “{shown(sign.text)}” ({why})" if sign.text else f"{shown(sign.title)} is empty ({why})"

@@ -24,6 +24,8 @@ class DecidingKind(StrEnum):
     ABSENT = "absent"
     CANCELED = "canceled"
     """The time at which somebody cancelled, or yes or no: who has neither did not."""
+    GONE = "gone"
+    """The same of who declined, was refused or was removed; what was written there otherwise is asked about."""
     EXCLUDED = "excluded"
     """Yes or no under a title that leaves out itself, such as “Waitlisted” or “Deleted”."""
     ROLE = "role"

@@ -6,7 +6,14 @@ from enum import StrEnum
 from typing import Final
 
 from worker.files.columns.known_titles import compact
-from worker.files.columns.status_values import LEAVING, TELLING, Standing, is_of_events, standing_of
+from worker.files.columns.status_values import (
+    LEAVING,
+    TELLING,
+    Standing,
+    is_of_events,
+    may_say_not_coming,
+    standing_of,
+)
 
 
 class EventRole(StrEnum):
@@ -36,6 +43,7 @@ _STAFF: Final = (
     "apresentadores", "palestrante", "palestrantes", "painelista", "painelistas", "organizzatore", "organizzatrice",
     "organizzatori", "coorganizzatore", "relatore", "relatrice", "relatori", "presentatore", "moderatore",
     "ospitante", "conduttore", "gastheer", "gastvrouw", "spreker", "sprekers", "panellid", "panelleden", "cogastheer",
+    "主持人", "联席主持人", "主讲人", "ホスト", "共同ホスト", "호스트", "공동 호스트",
 )  # fmt: skip
 _ATTENDEES: Final = (
     "attendee", "attendees", "participant", "participants", "guest", "guests", "viewer", "viewers", "audience",
@@ -59,7 +67,14 @@ _ROLES: Final = {
     for role, words in ((EventRole.STAFF, _STAFF), (EventRole.ATTENDEE, _ATTENDEES))
     for word in words
 }
+_BESIDE: Final = re.compile(r"[()\[\]|:\uff08\uff09\uff1a]|\s[-\u2013\u2014]\s")
+"""What stands between a name and what is written beside it."""
 _STAFF_WORDS: Final = frozenset(compact(word) for word in _STAFF)
+_STAFF_PEOPLE: Final = frozenset(word for word in _STAFF_WORDS if word.removesuffix("s") in _STAFF_WORDS - {word}) | {
+    "referenten", "redner", "sprecher", "organisatoren", "relatori", "organizzatori", "sprekers", "staff", "crew"
+}  # fmt: skip
+"""Words for several of them."""
+_OURS: Final = frozenset({"our", "unsere", "nos", "nuestros", "nossos", "nostri", "onze"})
 _ATTENDEE_WORDS: Final = frozenset(compact(word) for word in _ATTENDEES)
 _AROUND: Final = frozenset(
     {
@@ -92,6 +107,16 @@ def role_of(text: str) -> EventRole | None:
     return EventRole.ATTENDEE if parts and None not in parts else None
 
 
+def staff_beside(name: str) -> str:
+    """Give the part of a name's cell that says they are the staff: “Host: Hana”, “Hana (host) (she/her)”.
+
+    A part with a comma is a name: “Speaker, Hana”.
+    """
+    parts = [part.strip() for part in _BESIDE.split(name)]
+    staff = (part for part in parts if "," not in part and role_of(part) is EventRole.STAFF)
+    return next(staff, "") if len(parts) > 1 else ""
+
+
 def section_of(title: str) -> EventRole | Standing | None:
     """Say who stands in a section by its title; None where that is not known.
 
@@ -109,8 +134,14 @@ def section_of(title: str) -> EventRole | Standing | None:
     return EventRole.ATTENDEE if words and not subject else None
 
 
-def hints_at(title: str) -> Standing | None:
-    """Give the standing that leaves out which some words of a title name, such as “List of cancelled people, May”."""
+def hints_at(title: str) -> Standing | EventRole | None:
+    """Give what leaves out and some words of a title name, such as “List of cancelled people, May”.
+
+    Of the staff only what begins with them: “Speakers of the day”, neither “Meet the speakers” nor “Speakers: Hana”.
+    """
+    first = next((word for word in _words(title) if word not in _AROUND and word not in _OURS), "")
+    if first in _STAFF_PEOPLE and ":" not in title:
+        return EventRole.STAFF
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", title)[:MOST_WORDS]
     for size in range(_WORDS_OF_STATUS, 0, -1):
         for place in range(len(words) - size + 1):
@@ -119,7 +150,7 @@ def hints_at(title: str) -> Standing | None:
                 continue
             if size > 1 or standing not in {Standing.PENDING, Standing.INVITED} or is_of_events(text):
                 return standing
-    return None
+    return Standing.DECLINED if may_say_not_coming(title) else None
 
 
 MOST_WORDS: Final = 20

@@ -7,7 +7,7 @@ the fifth column of the file. A column that decides who counts may have answers 
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -21,6 +21,9 @@ SECTION: Final = "section"
 """Not a column: the title line above a part of the file, such as “Panelist Details”."""
 EMPTY: Final = "empty"
 """What stands for a cell without a value."""
+
+OTHERS: Final = "*"
+"""What stands for every value that has no answer of its own."""
 
 _TARGETS: Final = {field.value.lower(): field for field in Field} | SHORT
 _ANSWERED: Final = frozenset({Field.STATUS, Field.ROLE, Field.ATTENDED, Field.STATE})
@@ -96,6 +99,11 @@ def section_answers(mapping: tuple[tuple[str, str], ...]) -> dict[str, Standing]
         if compact(title) == SECTION:
             answers |= read_target(text).answers
     return answers
+
+
+def answer_of(answers: Mapping[str, Standing], value: str) -> Standing | None:
+    """Give what was answered for a value; None where nothing was."""
+    return answers.get(answer_key(value)) or answers.get(OTHERS)
 
 
 def answer_key(value: str) -> str:

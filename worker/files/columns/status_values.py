@@ -5,6 +5,7 @@ guessed: the file stops with a question, or the value is answered for by `--map 
 """
 
 import re
+import unicodedata
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Literal
@@ -88,10 +89,11 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
         "cancel", "canceled", "cancelled", "cancellation", "cancellations", "stornierungen", "abmeldungen", "absagen",
         "annulations", "cancelaciones", "cancelamentos", "annullamenti", "annuleringen",
         "self cancelled", "self canceled", "user cancelled",
-        "withdrawn", "withdrew", "unregistered", "deregistered", "refunded", "refund", "fully refunded", "chargeback",
+        "withdrawn", "withdrew", "withdrawal", "unregistered", "deregistered",
+        "unregister", "unregistration", "deregistration", "refunded", "refund", "fully refunded", "chargeback",
         "registration cancelled", "registration canceled", "order cancelled", "order canceled", "charged back",
         "storniert", "abgemeldet", "abgesagt", "absage", "widerrufen", "zurückgezogen", "erstattet", "rückerstattet",
-        "selbst storniert", "stornierung",
+        "selbst storniert", "stornierung", "storno", "abmeldung",
         "annulé", "annulée", "désinscrit", "désinscrite", "remboursé", "remboursée", "désisté", "désistée",
         "cancelado", "cancelada", "anulado", "anulada", "reembolsado", "reembolsada", "retirado", "retirada",
         "estornado", "estornada", "annullato", "annullata", "cancellato", "cancellata", "rimborsato", "rimborsata",
@@ -183,13 +185,17 @@ _WORDS: Final[dict[Standing, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
+_BESIDE_A_NAME: Final = re.compile(
+    rf"\b(?:{'|'.join(word for word in _WORDS[Standing.CANCELED] if word.isalpha() and len(word) > len('cancel'))})\b",
+    re.IGNORECASE,
+)
 _KNOWN: Final = {compact(word): standing for standing, words in _WORDS.items() for word in words}
 _BY: Final = ("by", "von", "vom", "durch", "par", "por", "pelo", "pela", "da", "dal", "dall", "door")
 _CANCELED_BY: Final = tuple(word + by for word, says in _KNOWN.items() if says is Standing.CANCELED for by in _BY)
 """How “cancelled by …” begins: by whom does not matter."""
 _PENDING_FOR: Final = ("pendingfrom", "pendingapproval", "pendingpayment", "waitlist", "onwaitlist")
 """How what is not decided begins, whatever it waits for."""
-_KEEPING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
+HOLDING: Final = frozenset({Standing.REGISTERED, Standing.CONFIRMED, Standing.ATTENDED})
 _PARTS: Final = re.compile(r"[/()\[\]:;,|]|\s[-–—]\s")
 
 _MOVES: Final[dict[Literal["join", "leave"], tuple[str, ...]]] = {
@@ -216,6 +222,8 @@ _WAITLIST: Final = re.compile(
 
 _YES: Final = frozenset({"yes", "y", "true", "t", "1", "x", "ja", "j", "oui", "o", "si", "s", "sim", "wahr", "vrai"})
 _NO: Final = frozenset({"no", "n", "false", "f", "0", "nein", "non", "nao", "nee", "falsch", "faux", "falso"})
+_NO_WORDS: Final = re.compile(r"\W*(?:nein|nope|non|nao|n\u00e3o|nee|no|unfortunately|leider|sorry)\b", re.IGNORECASE)
+_YES_WORDS: Final = re.compile(r"\W*(?:yes|yep|yeah|ja|oui|s\u00ed|sim|of course|sure)\b", re.IGNORECASE)
 _LONGEST_YES: Final = 16
 """Characters, blanks and dots included."""
 _TICKS: Final = {
@@ -247,10 +255,38 @@ def standing_of(text: str) -> Standing | None:
     if plain.startswith(_PENDING_FOR):
         return Standing.PENDING
     said = [_KNOWN.get(compact(part)) for part in _PARTS.split(text) if compact(part)]
-    out = [standing for standing in said if standing is not None and standing not in _KEEPING]
+    out = [standing for standing in said if standing is not None and standing not in HOLDING]
     if out:
-        return None if _KEEPING & set(said) else out[0]
+        return None if HOLDING & set(said) else out[0]
     return said[0] if len(set(said)) == 1 else None
+
+
+_COME: Final = (
+    r"(?:com(?:e|es|ing)|came|attend\w*|join\w*|make it|making it|participa\w*|there|show\w*|present\w*|able|take part|"
+    r"komm\w*|teil\w*|dabei|erschein\w*|erschien\w*|anwesend|vien\w*|venir|venu\w*|present\w*|asist\w*|vendra\w*|"
+    r"viene\w*|vem|vir|verra|partecip\w*|komt|komen|deel\w*|aanwezig)"
+)
+_NOT_COMING: Final = re.compile(
+    rf"\b(?:not?|cannot|cant|wont|didnt|doesnt|dont|isnt|arent|couldnt|wasnt|never|unable to|no longer|nicht|pas|niet|"
+    rf"nao|non|ne)(?: \w+){{0,3}}? {_COME}\b|\b{_COME}(?: \w+){{0,3}}? (?:nicht|pas|niet)\b|"
+    r"\bdrop(?:ped|s)? ?outs?\b|\bplease (?:remove|delete|ignore|take off)|\bbitte (?:streichen|loschen|entfernen)|"
+    r"\b(?:un|de)regist|\bcancel|\bwithdr[ae]w|\bstornier|\babgesagt\b|\babgemeldet\b|\bannul|\bgeannuleerd\b"
+)
+"""Words within a text that may say that somebody does not come, where accents and apostrophes are gone."""
+
+
+@lru_cache(maxsize=4096)
+def may_say_not_coming(text: str) -> bool:
+    """Say whether some words of a title or a remark may say that somebody does not come: “sick, cannot make it”."""
+    plain = unicodedata.normalize("NFKD", re.sub(r"['\u2019]", "", text.casefold()))
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return _NOT_COMING.search(" ".join(re.findall(r"\w+", plain))) is not None
+
+
+def canceled_in(name: str) -> str:
+    """Give the word beside a name that says they cancelled, as in “CANCELLED Bob”; nothing in a mere name."""
+    found = _BESIDE_A_NAME.search(name)
+    return found[0] if found else ""
 
 
 def join_or_leave(text: str) -> Literal["join", "leave"] | None:
@@ -272,3 +308,10 @@ def says_yes(text: str) -> bool | None:
         return None  # most cells, such as times: not worth a closer look
     plain = compact(text)
     return True if plain in _YES else False if plain in _NO else None
+
+
+def begins_with_yes(text: str) -> bool | None:
+    """Read an answer to a question of a form, such as “Yes, online” or “No, sorry”; None for anything else."""
+    if (yes := says_yes(text)) is not None:
+        return yes
+    return False if _NO_WORDS.match(text) else True if _YES_WORDS.match(text) else None

@@ -16,7 +16,7 @@ from worker.files.columns.deciding_titles import (
 from worker.files.columns.hosts_and_attendees import EventRole, role_of
 from worker.files.columns.known_titles import compact, title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming, without_answers
-from worker.files.columns.status_values import TELLING, Standing, join_or_leave, says_yes, standing_of
+from worker.files.columns.status_values import HOLDING, TELLING, Standing, join_or_leave, says_yes, standing_of
 
 
 class Deciding(NamedTuple):
@@ -67,10 +67,10 @@ _PAYMENT: Final = re.compile(
 )
 _SAYS_ITSELF: Final = {
     Standing.CANCELED: DecidingKind.CANCELED,
-    Standing.DENIED: DecidingKind.EXCLUDED,
-    Standing.DECLINED: DecidingKind.EXCLUDED,
+    Standing.DENIED: DecidingKind.GONE,
+    Standing.DECLINED: DecidingKind.GONE,
     Standing.PENDING: DecidingKind.EXCLUDED,
-    Standing.REMOVED: DecidingKind.EXCLUDED,
+    Standing.REMOVED: DecidingKind.GONE,
     Standing.CONFIRMED: DecidingKind.APPROVED,
 }
 """What a title may say by itself, of which its cells say yes or no: “Declined”, “Confirmed”."""
@@ -79,9 +79,21 @@ _SAYS_LITTLE: Final = frozenset(
      "gratuit", "gratis", "gratuito", "confirm", "accept", "approve", "test", "interested"}
 )  # fmt: skip
 """Who wants no more mail, or has a free ticket, may have registered and come all the same."""
+_OF_EVERYBODY: Final = frozenset({"ended", "expired", "merged", "replaced", "archived", "test"})
+"""What a title may say whose time says nothing against a person: “Ended” may be the event's end."""
+_WHEN_AND_WHY: Final = frozenset(
+    {
+        "date", "time", "datetime", "timestamp", "at", "on", "by", "reason", "when", "of", "de", "d", "du", "am",
+        "datum", "uhrzeit", "zeit", "zeitpunkt", "der", "die", "von", "grund", "le", "par", "heure", "raison",
+        "motif", "em", "por", "el", "fecha", "hora", "motivo", "data", "il", "da", "ora", "op", "door", "reden",
+    }
+)  # fmt: skip
+"""Words around what a title says that ask for its time, its reason, or by whom: “Date of withdrawal”."""
 _PAID: Final = frozenset({"paid", "paidinfull", "bezahlt", "paye", "payee", "pagado", "pagato", "pago", "betaald"})
 _STAFF_TITLES: Final = frozenset({"is", "ist", "est", "event", "meeting", "webinar", "co"})
 _DIGIT: Final = re.compile(r"[0-9]")
+_AT_A_TIME: Final = re.compile(r"[\W_]*[0-9]|.*(?:[0-9]:[0-9]{2}|\b[0-9]{4}\b)")
+"""How a time or an amount is written: it begins with a number, or has a year or a time of day in it."""
 _ZERO: Final = re.compile(
     r"[\s0:.,%]*(?:h|hr|hrs|hours?|m|min|mins|minutes?|s|sec|secs|seconds?|[0:.,\s])*", re.IGNORECASE
 )
@@ -97,15 +109,30 @@ def deciding(title: str) -> Deciding | None:
     whole, words = compact(title), title_words(title)
     if whole in _EXACT or asks_whether_coming(words):
         return _EXACT.get(whole, Deciding(DecidingKind.REPLY))
-    if not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
-        return None
+    gone = _gone(words)
+    if gone is not None or not whole or len(words) > LONGEST_TITLE or words[-1] in _ABOUT_STATUS:
+        return Deciding(gone, sure=False) if gone else None
     if role_of(plain := " ".join(word for word in words if word not in _STAFF_TITLES)) is EventRole.STAFF:
         return Deciding(DecidingKind.STAFF, sure=False)
     if (said := standing_of(plain)) in _SAYS_ITSELF and whole not in _SAYS_LITTLE:
-        return Deciding(DecidingKind.PAYMENT if whole in _PAID else _SAYS_ITSELF[said], sure=False)
+        kind = DecidingKind.EXCLUDED if whole in _OF_EVERYBODY else _SAYS_ITSELF[said]
+        return Deciding(DecidingKind.PAYMENT if whole in _PAID else kind, sure=False)
     if not _STATUS_WORDS.isdisjoint(words) or whole.endswith("status"):
         return _status(whole, words)
     return _role_or_state(whole, words)
+
+
+def _gone(words: list[str]) -> DecidingKind | None:
+    """Say what a title tells of that names a cancelling, or something like it, with its time, its reason or by whom."""
+    start, end = 0, len(words)
+    while start < end and words[start] in _WHEN_AND_WHY:
+        start += 1
+    while end > start and words[end - 1] in _WHEN_AND_WHY:
+        end -= 1
+    says = "".join(words[start:end])
+    said = standing_of(says) if says not in _SAYS_LITTLE | _OF_EVERYBODY else None
+    kind = _SAYS_ITSELF.get(said) if said else None
+    return kind if kind in {DecidingKind.CANCELED, DecidingKind.GONE} else None
 
 
 def _role_or_state(whole: str, words: list[str]) -> Deciding | None:
@@ -143,8 +170,8 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
         yes = not _ZERO.fullmatch(text)
     if yes is not None and kind in _YES_NO:
         return _YES_NO[kind][0 if yes else 1]
-    if kind is DecidingKind.CANCELED:
-        return Standing.CONFIRMED if text in NOTHING or _ZERO.fullmatch(text) else Standing.CANCELED
+    if kind in {DecidingKind.CANCELED, DecidingKind.GONE} and (says := _of_leaving(kind, text, standing)) is not None:
+        return says
     if kind is DecidingKind.PAYMENT:
         standing = Standing.CONFIRMED if yes else standing
         return EventRole.ATTENDEE if standing is Standing.CONFIRMED else standing if standing in _GIVEN_BACK else None
@@ -160,12 +187,22 @@ def meaning(kind: DecidingKind, text: str) -> Standing | EventRole | None:
     return standing or role
 
 
+def _of_leaving(kind: DecidingKind, text: str, standing: Standing | None) -> Standing | EventRole | None:
+    """Read the time or the amount, or a status, under a title that says itself that somebody left."""
+    yes, no = _YES_NO[kind]
+    if text in NO_VALUE or _ZERO.fullmatch(text) or (kind is DecidingKind.CANCELED and standing in HOLDING):
+        return no
+    known = _AT_A_TIME.match(text) or (kind is DecidingKind.CANCELED and standing is not None)
+    return yes if known else None
+
+
 _YES_NO: Final[dict[DecidingKind, tuple[Standing | EventRole, Standing | EventRole]]] = {
     DecidingKind.REPLY: (Standing.REGISTERED, Standing.DECLINED),
     DecidingKind.APPROVED: (Standing.CONFIRMED, Standing.DENIED),
     DecidingKind.ATTENDED: (Standing.ATTENDED, Standing.ABSENT),
     DecidingKind.ABSENT: (Standing.ABSENT, Standing.ATTENDED),
     DecidingKind.CANCELED: (Standing.CANCELED, Standing.CONFIRMED),
+    DecidingKind.GONE: (Standing.EXCLUDED, EventRole.ATTENDEE),
     DecidingKind.EXCLUDED: (Standing.EXCLUDED, EventRole.ATTENDEE),
     DecidingKind.STAFF: (EventRole.STAFF, EventRole.ATTENDEE),
 }
@@ -182,7 +219,9 @@ def announces(kind: DecidingKind, text: str) -> bool:
         return role_of(text) is not None
     if says_yes(text) is not None and kind not in {DecidingKind.STATUS, DecidingKind.ADMISSION, DecidingKind.TICKET}:
         return True
-    if kind in {DecidingKind.CANCELED, DecidingKind.EXCLUDED}:
+    if kind in {DecidingKind.CANCELED, DecidingKind.GONE}:
+        return text not in NO_VALUE
+    if kind is DecidingKind.EXCLUDED:
         return False
     if kind in {DecidingKind.STAFF, DecidingKind.ATTENDED} and (role_of(text) is EventRole.STAFF or "@" in text):
         return kind is DecidingKind.STAFF or "@" not in text
@@ -198,3 +237,9 @@ def may_hold_statuses(title: str) -> bool:
 def is_elsewhere(title: str) -> bool:
     """Say whether a title tells of something else that people join or miss, such as a dinner."""
     return not ELSEWHERE.isdisjoint(title_words(title))
+
+
+def says_little(title: str) -> bool:
+    """Say whether a title tells only which side somebody was on, such as Zoom's “Is Guest”, or of mail and money."""
+    plain = " ".join(word for word in title_words(title) if word not in _STAFF_TITLES)
+    return role_of(plain) is EventRole.ATTENDEE or compact(title) in _SAYS_LITTLE

@@ -49,10 +49,12 @@ def gather(
     """
     with spool() as rows:
         for item in items:
-            if isinstance(item, LeftOut):
-                yield item
-            else:
+            if not isinstance(item, LeftOut):
                 rows.add(item)
+                continue
+            if item.person:
+                rows.note_undone(item.person, item.line, item.time)
+            yield item
         rows.complete()
         asked, tally = _ask(rows, options)
         if asked:
@@ -61,7 +63,7 @@ def gather(
             note(tally)
         for person, stored in groupby(rows.stored(by_person=merges), key=_merged if merges else lambda _: None):
             if person is None:
-                yield from (_left_out(one, options) or one.item for one in stored)
+                yield from (_left_out(one, options) or _last(one, rows) for one in stored)
             else:
                 yield from _person(stored, options)
 
@@ -137,6 +139,19 @@ def _left_out(one: Stored, options: Options) -> LeftOut | None:
         said = occurrence_text(options.occurrence) if options.occurrence else ALL
         return LeftOut(_line(one.item), f"belongs to another occurrence than the one on {said}")
     return None
+
+
+def _last(one: Stored, rows: Spool) -> Draft | FileRecord | RejectedRow | LeftOut:
+    """Give a row of a log, left out where a later one of the same person undoes it; refused where none is later."""
+    item = one.item
+    if not isinstance(item, Draft) or (undone := rows.undone(one.person)) is None:
+        return item
+    line, time = undone
+    if time is not None and item.time is not None and time != item.time:
+        return LeftOut(_line(item), "a later row of the same person says otherwise") if time > item.time else item
+    what = f"says otherwise of the same person than line {line}, and it is not known which is later"
+    item.faults.append(Reason(f"line {_line(item)}", what, "the row alone that is true"))
+    return item
 
 
 def _person(rows: Iterator[Stored], options: Options) -> Iterator[Draft | LeftOut]:

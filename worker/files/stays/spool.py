@@ -38,6 +38,7 @@ CREATE TABLE rows (
     name TEXT NOT NULL DEFAULT '', cells INTEGER, item BLOB NOT NULL
 );
 CREATE TABLE starts (event BLOB, start INTEGER, PRIMARY KEY (event, start)) WITHOUT ROWID;
+CREATE TABLE undone (person BLOB PRIMARY KEY, line INTEGER, time INTEGER) WITHOUT ROWID;
 CREATE TABLE shared (person BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 _STORED: Final = """
@@ -66,6 +67,7 @@ class Spool:
     def __init__(self, disk: sqlite3.Connection) -> None:
         self._disk = disk
         self._headers: list[Columns] = []
+        self._undone = False
         self._waiting: list[tuple[object, ...]] = []
 
     def add(self, item: Draft | FileRecord | RejectedRow) -> None:
@@ -80,6 +82,26 @@ class Spool:
         self._waiting.append(packed)
         if len(self._waiting) >= AT_ONCE:
             self._store()
+
+    def note_undone(self, person: bytes, line: int, time: int | None) -> None:
+        """Keep the latest row that may undo another of its person; one whose time is not known before all others."""
+        self._undone = True
+        self._disk.execute(
+            """
+            INSERT INTO undone VALUES (?, ?, ?) ON CONFLICT (person)
+            DO UPDATE SET line = excluded.line, time = excluded.time
+            WHERE time IS NOT NULL AND (excluded.time IS NULL OR excluded.time > time)""",
+            (person, line, time),
+        )
+
+    def undone(self, person: bytes | None) -> tuple[int, int | None] | None:
+        """Give the line and the time of the latest row that may undo those of a person."""
+        if not self._undone or person is None:
+            return None
+        found: tuple[int, int | None] | None = self._disk.execute(
+            "SELECT line, time FROM undone WHERE person = ?", (person,)
+        ).fetchone()
+        return found
 
     def complete(self) -> None:
         """Note that every row is there."""
@@ -157,7 +179,7 @@ class Spool:
         told = [*values, draft.stay, draft.added, draft.reckoned, faults]
         event = person = joined = left = None
         if draft.contact:
-            event, person = as_json([*draft.where]), as_json([*draft.where, draft.contact])
+            event, person = as_json([*draft.where]), draft.person
             if draft.where.state == State.ATTEND:
                 joined, left = draft.joined, draft.left
         name = name_in(draft.columns, draft.rows[0][1], draft.input)
