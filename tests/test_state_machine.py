@@ -93,14 +93,20 @@ class Known:
     """The number of the last POST that held it."""
     reads: int = 0
     look_at: float = math.inf
-    doubtful: bool = False
-    """Was failed or unconfirmed once: HubSpot may have it, whatever batch it lies in."""
+    been: set[Outcome] = field(default_factory=set)
+    """What answers and operators made of it, in whatever batch."""
     unwanted: bool = False
     """Canceled although HubSpot may have it: it is looked for, and never sent again by itself."""
 
     @property
     def lane(self) -> tuple[str, str]:
         return self.key[0], self.key[2]
+
+    @property
+    def overtakes(self) -> bool:
+        """Say whether older ones must not be sent any more: HubSpot has it, will have it, or once left that open."""
+        left_open = Outcome.UNCONFIRMED in self.been and self.outcome in {Outcome.FAILED, Outcome.CANCELED}
+        return self.outcome in OVERTAKE or left_open
 
 
 @dataclass
@@ -161,13 +167,14 @@ class Model:
         return {record.key: record for record in self.records.values()}
 
     def may_have_arrived(self, record: Known) -> bool:
-        return record.doubtful or self.boxes[record.batch].doubtful
+        """Say whether a call for it brought no answer, in this batch or in one before."""
+        return self.boxes[record.batch].doubtful or not record.been.isdisjoint({Outcome.FAILED, Outcome.UNCONFIRMED})
 
     def newer(self, record: Known) -> list[Known]:
         return [other for other in self.records.values() if other.lane == record.lane and other.id > record.id]
 
     def is_overtaken(self, record: Known) -> bool:
-        return any(newer.outcome in OVERTAKE for newer in self.newer(record))
+        return any(newer.overtakes for newer in self.newer(record))
 
     def is_held_back(self, box: Box) -> bool:
         """Say whether an older record of a contact of its own is in a batch that must be sent first."""
@@ -534,7 +541,7 @@ class Attendance(RuleBasedStateMachine):
         for record in members:
             assert record.outcome is Outcome.PROCESSING
             for newer in self.model.newer(record):
-                assert not (newer.last_sent and newer.outcome in OVERTAKE), (
+                assert not (newer.last_sent and newer.overtakes), (
                     f"record {record.id} is sent after the newer record {newer.id}, which is {newer.outcome}"
                 )
             record.last_sent = self.model.posts
@@ -583,7 +590,7 @@ class Attendance(RuleBasedStateMachine):
         record.outcome, record.open, record.answered = outcome, is_error, is_error
         record.reads = 0
         record.look_at = self.model.now + FIRST_READ if outcome is Outcome.UNCONFIRMED else math.inf
-        record.doubtful |= outcome in (Outcome.FAILED, Outcome.UNCONFIRMED)
+        record.been.add(outcome)
 
     def _settle(self, turn: Turn, fates: Sequence[Outcome]) -> None:
         answer = self._answer(turn, fates)
