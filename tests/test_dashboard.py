@@ -74,7 +74,7 @@ def test_every_metric_is_on_the_dashboard_or_in_an_alert_or_is_only_for_a_closer
         for _, query, _ in [*QUERIES, *ALERTS]
         for name in re.findall(r"\bturnout_[a-z_]+", query)
     }
-    closer = {"build_info", "scrape_errors_total", "scrape_duration_seconds", "backlog_batches", "backlog_is_cut"}
+    closer = {"scrape_errors_total", "scrape_duration_seconds", "backlog_batches", "backlog_is_cut"}
     closer |= {"permit_wait_seconds", "beat_ticking", "verbs_failing"}
     assert {one.name for one in ALL} - asked == {f"turnout_{name}" for name in closer}
 

@@ -119,8 +119,12 @@ class Tables:
                 last -= 1  # what follows stands apart
                 continue
             if not any("@" in cell for cell in row.cells):
-                self.zone = self.zone or zone_of_units(table.columns, row.cells)
+                units = zone_of_units(table.columns, row.cells)
+                self.zone = self.zone or units
                 self.below = self.below or zone_above(row.cells, ())
+                if units is not None and held is None:  # it says nothing of who stands below it
+                    yield table, row
+                    continue
             if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
                 doubt = "" if held else texts.text
                 section = _title(held) if held else ""
