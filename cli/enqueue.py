@@ -16,7 +16,7 @@ import typer
 
 from cli.accounts import unknown
 from cli.file_options import FileOptions
-from cli.file_questions import Stopped, answered, can_ask, home_zone
+from cli.file_questions import SomebodyLeft, answered, can_ask, home_zone
 from cli.option_groups import with_groups
 from cli.output import Bar, complain, print_json, say
 from cli.resources import open_process
@@ -206,7 +206,7 @@ def _answers(given: _Given, chosen: "Options", error: "QuestionsError") -> "Opti
 
     try:
         return answered(chosen, error.questions)
-    except Stopped as stopped:
+    except SomebodyLeft as stopped:
         again, put = f"{_command(given, stopped.options)} {first_answers(stopped.left)}", left_open(stopped.left)
         go_on = f"To go on from here{f' (put {put})' if put else ''}:"
         _stop(INTERRUPTED, "", f"Stopped. Nothing of {given.file} was sent. {go_on}", f"  {again}")

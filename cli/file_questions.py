@@ -34,7 +34,7 @@ def home_zone() -> str:
     return named if "/" in named and not named.startswith(("/", "Etc/")) else ""
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
+class SomebodyLeft(Exception):  # noqa: N818 - it is no error
     """Somebody left in the middle of the questions, by Ctrl-C or Ctrl-D; `options` have the answers until then."""
 
     def __init__(self, options: "Options", left: "Sequence[Question]") -> None:
@@ -47,14 +47,14 @@ def answered(options: "Options", questions: "Sequence[Question]") -> "Options":
     """Ask, and give the options with the answers; what follows from another answer than the first is asked anew.
 
     Raises:
-        Stopped: where somebody leaves in the middle.
+        SomebodyLeft: where somebody leaves in the middle.
 
     """
     for number, question in enumerate(questions):
         try:
             is_first, options = _asked(options, question)
         except (typer.Abort, KeyboardInterrupt):
-            raise Stopped(options, questions[number:]) from None
+            raise SomebodyLeft(options, questions[number:]) from None
         if not is_first:
             break
     return options

@@ -17,6 +17,7 @@ HOST_CLOCK = {
     "worker/auth/signin_limit.py: slowed_until",
     "worker/doctor.py: _clock",
     "worker/operations/schedules.py: wrong",
+    "worker/files/clocks.py: is_of_our_time",
 }
 """Functions that may ask the host for the time: what they note or show decides no wait."""
 

@@ -9,7 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 CTRL_C = b"\x03"
 """The line's end behind it lets a program go on that was interrupted just before it began to read."""
-_OWNING = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+_OWNING = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it starts in the background ignore it, tests as well
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])"""
 
 
 def owning_terminal(command: Sequence[str]) -> list[str]:

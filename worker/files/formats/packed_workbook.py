@@ -42,7 +42,7 @@ _DAMAGED: Final = (
     ExpatError,
 )
 
-Attributes = dict[str, str]
+XmlAttributes = dict[str, str]
 
 
 def measure(archive: zipfile.ZipFile) -> Measured:
@@ -92,11 +92,11 @@ class _Packed:
         targets: dict[str, str] = {}
         ids: list[str] = []
 
-        def relation(name: str, said: Attributes) -> None:
+        def relation(name: str, said: XmlAttributes) -> None:
             if name == "Relationship":
                 targets[said.get("Id", "")] = _plain(said.get("Target", ""))
 
-        def sheet(name: str, said: Attributes) -> None:
+        def sheet(name: str, said: XmlAttributes) -> None:
             if name == "sheet":
                 ids.append(next((text for title, text in said.items() if title.endswith(":id")), ""))
             elif name == "workbookPr":
@@ -116,7 +116,7 @@ class _Packed:
         """See whether the list of texts claims more of them than it has: calamine makes room for what it claims."""
         said = found = 0
 
-        def start(name: str, attributes: Attributes) -> None:
+        def start(name: str, attributes: XmlAttributes) -> None:
             nonlocal said, found
             found += name == "si"
             if name == "sst":
@@ -174,7 +174,7 @@ def _plain(name: str) -> str:
     return normpath(name.replace("\\", "/").lower()).lstrip("/")
 
 
-def _read_xml(blocks: Iterable[bytes], start: Callable[[str, Attributes], None]) -> None:
+def _read_xml(blocks: Iterable[bytes], start: Callable[[str, XmlAttributes], None]) -> None:
     """Tell of each element as it begins, by its name without a prefix but for OpenDocument's `table:`.
 
     Raises:
@@ -185,7 +185,7 @@ def _read_xml(blocks: Iterable[bytes], start: Callable[[str, Attributes], None])
     parser = ParserCreate()
     names: dict[str, str] = {}
 
-    def begin(name: str, said: Attributes) -> None:
+    def begin(name: str, said: XmlAttributes) -> None:
         plain = names.get(name)
         if plain is None:
             plain = names[name] = name if name.startswith("table:") else name.rpartition(":")[2]
@@ -210,7 +210,7 @@ def _struck_out(blocks: Iterable[bytes]) -> frozenset[str]:
     formats: list[bool] = []
     part = ""
 
-    def start(name: str, said: Attributes) -> None:
+    def start(name: str, said: XmlAttributes) -> None:
         nonlocal part
         if name in {"fonts", "fills", "cellStyleXfs", "cellXfs", "cellStyles", "dxfs"}:
             part = name
@@ -231,7 +231,7 @@ def _measure_xlsx(blocks: Iterator[bytes], sheet: Measure, measured: Measured, s
     row = column = 0
     is_struck = False
 
-    def start(name: str, said: Attributes) -> None:
+    def start(name: str, said: XmlAttributes) -> None:
         nonlocal row, column, is_struck
         if is_struck and name in {"v", "is"}:
             if row not in sheet.hidden[-1:]:
@@ -267,7 +267,7 @@ def _measure_ods(blocks: Iterator[bytes], measured: Measured) -> None:
     hidden = False
     sheet = Measure()
 
-    def start(name: str, said: Attributes) -> None:
+    def start(name: str, said: XmlAttributes) -> None:
         nonlocal at, high, column, hidden, sheet
         if name in _ODS_CELLS:
             wide = int(said.get("table:number-columns-repeated", "1"))
