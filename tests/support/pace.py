@@ -18,8 +18,12 @@ WHOLE_FILES: Final = {
         "console_story",
         "demo",
         "first_minutes",
+        "installed",
+        "many_hosts",
+        "previous_release",
         "proxy_examples",
         "reference",
+        "restore",
         "site",
         "up",
     )
