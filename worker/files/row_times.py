@@ -199,7 +199,7 @@ class RowTimes:
         return text
 
     def read(self, row: CsvRow, draft: Draft, kinds: tuple[Field, ...], *, days: bool = False) -> int | None:
-        """Read the first time that is there; a fault is noted, and the text kept to be shown and mended."""
+        """Read the first time that is there; a fault is noted, and the text kept to be shown and corrected."""
         options = self._options
         for kind in kinds:
             text, column, beside = self._told(row, kind, spans=not days)
