@@ -3,9 +3,10 @@
 # make test-long   the long proofs and repeats; ONLY=kills for some of them
 # make chaos  seeded runs while everything fails; SEEDS=300 FROM=1000, HOURS=1, or SEED=17 to replay one
 # make planted    plants bugs in a copy, one after the other, and runs the tests that must catch them; ONLY="name …"
+# make bench  Turnout beside a bare loop and other queues, as one table; ROUNDS=3 SCALE=0.1 ONLY="stream-* dramatiq" …
 # make check  ruff, mypy, import-linter
-# make screenshots   the pictures of docs/console.md, which need Debian's chromium
-# make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and chromium
+# make screenshots   the pictures of docs/console.md, which need Debian's Chromium
+# make docs   the documents as a site, in build/docs      make diagrams   its pictures, which need npm and Chromium
 # make sbom   the bills of materials, in build    make advisories   what is known of the pinned packages
 # make wheel  Turnout as a package, in build/dist, for a machine of production
 # make up     everything on this machine          make clean
@@ -18,10 +19,12 @@ VENV := .venv
 ALONE := env -u PYTHONDONTWRITEBYTECODE $(foreach name,$(filter TURNOUT_%,$(shell env | cut -d= -f1)),-u $(name))
 # What makes the bill of materials and asks for advisories has packages of its own, which nothing else needs.
 SUPPLY := build/supply
-# One more than there are cores: some tests wait.
-TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),3)
+# More than there are cores: many tests wait.
+TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),5)
 
-.PHONY: setup demo test test-fast test-long chaos planted check docs diagrams screenshots wheel up clean pins migration sbom advisories
+CONTEST := build/bench
+
+.PHONY: setup demo test test-fast test-long chaos planted bench check docs diagrams screenshots wheel up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -40,7 +43,7 @@ test: setup
 	$(ALONE) $(TESTS) -m "not long" $(if $(CI),--budget 360)
 
 test-fast: setup
-	$(ALONE) $(TESTS) -m "not long and not slow" $(if $(CI),--budget 60)
+	$(ALONE) $(TESTS) -m "not long and not slow" $(if $(CI),--budget 90)
 
 test-long: setup
 	$(ALONE) $(VENV)/bin/python -m pytest -n $(or $(WORKERS),0) -m long -k "$(ONLY)" --timeout 1800
@@ -50,6 +53,16 @@ chaos: setup
 
 planted: setup
 	$(ALONE) nice $(VENV)/bin/python -m tests.planted_bugs $(ONLY)
+
+# The other queues have packages of their own, which nothing else needs.
+$(CONTEST)/.ready: bench/requirements.txt
+	@echo "Installing the other queues' packages into $(CONTEST)/venv: a minute, once."
+	@$(PYTHON) -m venv $(CONTEST)/venv
+	@$(CONTEST)/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.txt
+	@touch $@
+
+bench: setup $(CONTEST)/.ready
+	$(ALONE) $(VENV)/bin/python -m bench --rounds $(or $(ROUNDS),3) --scale $(or $(SCALE),1) --only $(or $(foreach name,$(ONLY),'$(name)'),'*') $(if $(SHAPES),--shapes $(SHAPES)) $(if $(EVENT),--event $(EVENT)) $(if $(FILLED),--filled $(FILLED)) $(if $(LATENCY),--latency $(LATENCY)) $(if $(HTTP),--http $(HTTP))
 
 check: setup
 	$(VENV)/bin/ruff format --check .
@@ -104,6 +117,7 @@ pins:
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group build -o requirements/build.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q pyproject.toml --extra embedded --extra tracing --extra sentry --group dev -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group supply -o requirements/supply.txt
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header -q --group contestants -o bench/requirements.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info .turnout .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

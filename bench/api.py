@@ -1,10 +1,9 @@
 """The HTTP API: what a request costs, of one record and of a hundred, beside a bare route that only inserts the rows.
 
 Both are FastAPI apps on uvicorn, in processes of their own, on the same database, asked in turn by the same clients.
-Repeat: `python -m bench.api --requests 400`.
+A part of `make bench`.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -24,7 +23,8 @@ from sqlalchemy import create_engine, text
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from bench.installation import WHEN, installation, seconds
+from bench.installation import installation, seconds
+from bench.workload import WHEN
 from models.words import Role
 from worker.auth import keys
 from worker.local.services import free_port, valkey_command
@@ -83,8 +83,8 @@ def until_up(url: str) -> None:
             return
 
 
-def measure(urls: tuple[str, str], key: str, records: int, number: int, rounds: int) -> None:
-    """Measure both in turn, and print milliseconds a request and the median of the rounds' ratios."""
+def measure(urls: tuple[str, str], key: str, records: int, number: int, rounds: int) -> dict[str, float]:
+    """Measure both in turn; give the medians of milliseconds a request, and of the rounds' ratios with their spread."""
     times: list[tuple[float, float]] = []
     taken = 0
     for _ in range(rounds):
@@ -94,20 +94,13 @@ def measure(urls: tuple[str, str], key: str, records: int, number: int, rounds: 
             taken += number * records
         times.append((pair[0], pair[1]))
     ours, theirs = (median(column) for column in zip(*times, strict=True))
-    ratio = median(mine / bare for mine, bare in times)
-    print(f"a request of {records:>3}: {ours:7.2f} ms, bare {theirs:7.2f} ms, ratio {ratio:.1f}")
+    ratios = [mine / bare for mine, bare in times]
+    figures = {"ours": ours, "bare": theirs, "ratio": median(ratios), "lowest": min(ratios), "highest": max(ratios)}
+    return {"records": records, **figures}
 
 
-def main() -> None:
-    """Run the bench, or its bare server."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=400)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--bare", nargs=2, metavar=("DATABASE", "PORT"))
-    asked = parser.parse_args()
-    if asked.bare:
-        bare(asked.bare[0], int(asked.bare[1]))
-        return
+def compare(number: int, rounds: int) -> list[dict[str, float]]:
+    """Measure requests of one record and of a hundred beside the bare route, so many in each round."""
     with installation() as here:
         database = here.engine.url.render_as_string(hide_password=False)
         with here.engine.begin() as connection:
@@ -120,14 +113,13 @@ def main() -> None:
         servers = [
             subprocess.Popen(valkey_command(Path(home), ports[2], ""), stdout=subprocess.DEVNULL),
             subprocess.Popen([sys.executable, "-m", "cli", "serve", "--port", str(ports[0])], env=os.environ | told),
-            subprocess.Popen([sys.executable, "-m", "bench.api", "--bare", database, str(ports[1])]),
+            subprocess.Popen([sys.executable, "-m", "bench.api", database, str(ports[1])]),
         ]
         urls = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
         try:
             for url in urls:
                 until_up(url)
-            for records in (1, 100):
-                measure(urls, key, records, asked.requests, asked.rounds)
+            return [measure(urls, key, records, number, rounds) for records in (1, 100)]
         finally:
             for server in servers:
                 server.terminate()
@@ -136,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    bare(sys.argv[1], int(sys.argv[2]))

@@ -260,17 +260,27 @@ def fill(engine: Engine, records: int) -> None:
               format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
                 AS back
             FROM pg_constraint
-            WHERE conrelid = ANY(CAST(CAST(:large AS text[]) AS regclass[])) AND contype IN ('p', 'u')
-            UNION ALL SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid) FROM pg_index
-            WHERE indrelid = ANY(CAST(CAST(:large AS text[]) AS regclass[]))
-              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"""),
+            WHERE (conrelid = ANY(CAST(CAST(:large AS text[]) AS regclass[])) AND contype IN ('p', 'u'))
+              OR (confrelid = ANY(CAST(CAST(:large AS text[]) AS regclass[])) AND contype = 'f')
+            ORDER BY contype = 'f' DESC"""),
             {"large": list(LARGE)},
         ).all()
+        indexes = [
+            *indexes,
+            *connection.execute(
+                text("""
+            SELECT format('DROP INDEX %s', indexrelid::regclass) AS gone, pg_get_indexdef(indexrelid) AS back
+            FROM pg_index
+            WHERE indrelid = ANY(CAST(CAST(:large AS text[]) AS regclass[]))
+              AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)"""),
+                {"large": list(LARGE)},
+            ),
+        ]
         for index in indexes:
             connection.execute(text(index.gone))
         for name, statement in FILL.items():
             _timed(connection, name, statement, facts)
-        for index in indexes:
+        for index in reversed(indexes):  # what refers to a key comes after it
             _timed(connection, index.back.partition(" ON ")[0][-60:], index.back, {})
         _timed(connection, "vacuum", "VACUUM (FREEZE, ANALYZE)", {})
         _timed(connection, "checkpoint", "CHECKPOINT", {})

@@ -35,14 +35,14 @@ import redis
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, text
 
-from bench.installation import WHEN, seconds
-from bench.through import LIMIT, Bench
+from bench.installation import seconds
+from bench.machine import LIMIT, Bench
+from bench.workload import WHEN
 from hubspot_api.answer import Settled
 from models.accept_rules import Rules
 from models.words import Action, Door, Origin
 from tasks import sweep
 from worker.accounts.registry import add
-from worker.celery import DELIVER
 from worker.context import Context
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
@@ -56,8 +56,10 @@ from worker.queue import settle, unconfirmed
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
-from worker.settings import Settings, running as found_running
+from worker.setting_sources import running as found_running
+from worker.settings import Settings
 from worker.stream import Stream, connect
+from worker.task_names import DELIVER
 
 SHAPES: Final = {
     "events": "one account, eight events",

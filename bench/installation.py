@@ -15,6 +15,7 @@ from uuid import uuid4
 import orjson
 from sqlalchemy import Engine, text
 
+from bench.workload import WHEN
 from models.accept_rules import Rules
 from models.words import Door
 from worker.database import make_engine
@@ -24,7 +25,6 @@ from worker.local import migrate
 from worker.local.services import Postgres
 from worker.settings import Settings
 
-WHEN: Final = 1_767_225_600_000
 EVENTS: Final = 40
 """Over which what is submitted is spread."""
 

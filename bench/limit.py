@@ -28,12 +28,12 @@ from sqlalchemy import Engine, text
 from bench.installation import People, installation
 from hubspot_api.client import post
 from hubspot_api.limiter import Limiter, Limits, Permit
-from hubspot_api.transport import Response
+from hubspot_api.response import Response
 from worker import heartbeat
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.intake.accept import accept
 from worker.local.services import free_port, valkey_command
 from worker.local.supervisor import ManagedProcess, Supervisor
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 
 Call = tuple[float, float]
 """The moment of a call and its round trip, seconds."""

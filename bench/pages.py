@@ -116,6 +116,7 @@ ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "/job/{job}": ("/job/100000", "/job/100000?after=200000", "/job/100000?skipped=1"),
     "/schedules": ("",),
     "/actions": ("", "?before=50000", "?who=nobody", "?what=pause"),
+    "/erase/sure": ("{sure}",),
     "/find": ("?what={middle}", "?what={file}", "?what=event-4987", "?what=none"),
 }
 """By page, what is asked for: a query, or a whole path. A page that stands in `PAGES` and not here is asked for as it
@@ -131,7 +132,7 @@ def main() -> None:
     asked = parser.parse_args()
     with filled(asked.home, asked.records) as process:
         named = names(process)
-        with visitor(process) as get:
+        with visitor(process, named) as get:
             show("/sign-in", ground := measured(lambda: get("/sign-in"), asked.times), ground[0])
             for page, path in paths(named):
                 if asked.only not in page + path:
@@ -166,14 +167,18 @@ def paths(named: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give each page with each path of it that is asked for; an empty one where none is known."""
     for page in PAGES:
         for asked in ASKED.get(page, ("",) if "{" not in page else ()):
-            yield page, (asked if asked.startswith("/") else page + asked).format_map(named)
+            path = asked.format_map(named)
+            yield page, path if path.startswith("/") else page + path
         if page not in ASKED and "{" in page:
             yield page, ""
 
 
 @contextmanager
-def visitor(process: Context) -> Iterator[Callable[[str], object]]:
-    """Serve the console until the block ends; give how an operator who is signed in gets a path."""
+def visitor(process: Context, named: dict[str, Any]) -> Iterator[Callable[[str], object]]:
+    """Serve the console until the block ends; give how an operator who is signed in gets a path.
+
+    A path that only a form leads to, since it holds an encrypted address, is added to what is named.
+    """
     server = Server(process, "127.0.0.1", port := free_port())
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -182,10 +187,17 @@ def visitor(process: Context) -> Iterator[Callable[[str], object]]:
     url, session = f"http://127.0.0.1:{port}", requests.Session()
     keys.revoke(process.engine, "bench")
     key = keys.create(process.engine, "bench", Role.OPERATOR)
-    form = re.search(r'name="form" value="([0-9a-f]{64})"', session.get(f"{url}/sign-in", timeout=60).text)
-    assert form is not None
-    fields = {"form": form[1], "key": key}
-    session.post(f"{url}/sign-in", fields, headers={"Origin": url}, timeout=60).raise_for_status()
+
+    def submit(path: str, **fields: str) -> requests.Response:
+        form = re.search(r'name="form" value="([0-9a-f]{64})"', session.get(url + path, timeout=60).text)
+        assert form is not None
+        fields["form"] = form[1]
+        answer = session.post(url + path, fields, headers={"Origin": url}, timeout=60, allow_redirects=False)
+        answer.raise_for_status()
+        return answer
+
+    submit("/sign-in", key=key)
+    named["sure"] = submit("/erase", contact="busy@example.com").headers["Location"]
 
     def get(path: str) -> None:
         with session.get(url + path, timeout=120, allow_redirects=False) as answer:

@@ -1,6 +1,6 @@
 """What a record costs: `python -m bench.size [--records N]`; its figures are the constants of `models/sizing.py`.
 
-Starts everything on this machine as `bench.through` does, with a test server that answers at once, and submits two
+Starts everything on this machine, with a test server that answers at once, and submits two
 files: one of N records of one event, which go out a hundred a call, and one of a tenth as many records, each of an
 event of its own, which go out one a call; then as many again by HTTP, a record a request. Of each kind of process the
 processor time is counted (PostgreSQL's with all of its backends), before and after; two files give what a record costs
@@ -25,66 +25,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import psutil
 import psycopg
 import requests
 
-from bench.through import LIMIT, THREADS, TURNOUT, WHEN, Bench
+from bench.machine import LIMITS, THREADS, TURNOUT, Bench
+from bench.processes import UP, Processes, parts_of_up, postmaster
+from bench.workload import WHEN
 from hubspot_api.address import attendance_path
 from models.message import Address
 from models.words import Identity, State
 
-MARKS: Final = {
-    "delivery": "delivery@",
-    "housekeeping": "housekeeping@",
-    "beat": " beat",
-    "web": " serve ",
-    "valkey": "valkey",
-    "PostgreSQL": "/postgres",
-}
-"""By what a process shows in its command line."""
+KINDS: Final = (*UP, "PostgreSQL")
 IDLE: Final = 20.0
 """Seconds in which nothing happens."""
-
-
-class Machine:
-    """The processes that `turnout up` runs, by kind."""
-
-    def __init__(self, home: Path) -> None:
-        self._found: dict[str, psutil.Process] = {}
-        for process in psutil.process_iter(["cmdline"]):
-            line = " ".join(process.info["cmdline"] or [])
-            is_ours = str(home) in line or str(home) in _folder(process)
-            kind = next((kind for kind, mark in MARKS.items() if mark in line), None)
-            if kind is not None and is_ours and "sandbox" not in line:
-                self._found.setdefault(kind, process)
-        assert self._found.keys() == MARKS.keys(), self._found
-
-    def seconds(self) -> dict[str, float]:
-        """Give the processor time of each kind so far, that of children that have ended too."""
-        return {kind: sum(map(_seconds, [one, *one.children(recursive=True)])) for kind, one in self._found.items()}
-
-    def megabytes(self) -> dict[str, float]:
-        """Give the memory of each kind, of what is shared its share."""
-        return {
-            kind: sum(each.memory_full_info().pss for each in [one, *one.children(recursive=True)]) / 1e6
-            for kind, one in self._found.items()
-        }
-
-
-def _folder(process: psutil.Process) -> str:
-    try:
-        return process.cwd()
-    except psutil.Error:
-        return ""
-
-
-def _seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:  # counted by its parent from now on
-        return 0.0
-    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def main() -> None:
@@ -94,19 +47,20 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="turnout-bench-"))
     home.chmod(0o755)
     bench = Bench(home)
-    limits = ["--burst-limit", str(LIMIT), "--daily-limit", str(100 * LIMIT)]
     try:
         with (
-            bench.running("sandbox", "--port", bench.sandbox.rpartition(":")[2], *limits),
-            bench.running("up", "--no-sandbox"),
+            bench.running("sandbox", "--port", bench.sandbox.rpartition(":")[2], *LIMITS),
+            bench.running("up", "--no-sandbox") as up,
         ):
-            _measure(bench, records)
+            pids = parts_of_up(up.process.pid) | {"PostgreSQL": postmaster(home / "data" / "postgres")}
+            assert pids.keys() == set(KINDS), pids
+            _measure(bench, Processes(pids), records)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _measure(bench: Bench, records: int) -> None:
-    machine, few = Machine(bench.home), records // 10
+def _measure(bench: Bench, machine: Processes, records: int) -> None:
+    few = records // 10
     env = _env(bench)
     database = env["TURNOUT_DATABASE_URL"]
     begun = machine.seconds()
@@ -125,7 +79,7 @@ def _measure(bench: Bench, records: int) -> None:
     memory = machine.megabytes()
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     print(f"{'':14}{'us a record':>12}{'us a call':>12}{'us a request':>14}{'idle, ms/s':>12}{'memory, MB':>12}")
-    for kind in MARKS:
+    for kind in KINDS:
         call = (single[kind] - full[kind]) / 0.99
         record = full[kind] - call / 100
         line = f"{kind:14}{record * 1e6:>12,.0f}{call * 1e6:>12,.0f}{by_http[kind] * 1e6:>14,.0f}"
@@ -178,7 +132,7 @@ def _stored(database: str) -> tuple[int, int]:
 
 
 def _cost(  # noqa: PLR0913, PLR0917 - of what
-    bench: Bench, machine: Machine, name: str, records: int, until: int, events: int
+    bench: Bench, machine: Processes, name: str, records: int, until: int, events: int
 ) -> Mapping[str, float]:
     """Give the processor seconds a record of each kind, without what it would have spent on nothing."""
     before = machine.seconds()

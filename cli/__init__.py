@@ -3,8 +3,9 @@
 - `app`           the command line put together; `failures`: what it says where a command failed
 - `commands`      the panels of `--help`; a command is imported when it is used
 - `enqueue`       a file is submitted; `file_options`: what the command line says of the file; `file_questions`: what it
-                  asks on a terminal
-- `inspect`       status, batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
+                  asks on a terminal; `file_progress`: how far it is
+- `status`        whether everything runs, what waits, what needs action
+- `inspect`       batches, one batch, one submission; `event`, `person`, `errors`, `refused`: each its own
 - `bulk_actions`  retry, dismiss, cancel
 - `correct`       records corrected
 - `jobs`          bulk actions and the audit log; `schedules`: retries that begin by themselves
@@ -26,6 +27,9 @@
 
 def main() -> None:
     """Run the command line."""
+    from worker import garbage
+
+    garbage.collect_rarely()  # before the imports, which are most of what a command takes
     from cli.app import run
 
     run()

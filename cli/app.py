@@ -23,7 +23,7 @@ ENTRIES: Final = {
     ),
     "status": Entry(
         Panel.LOOK,
-        "cli.inspect:status",
+        "cli.status:status",
         "Show what waits, why and until when, whether everything runs, and what needs action.",
         "",
     ),

@@ -12,13 +12,13 @@ import typer
 from cli.output import AsJson, Bar, ask, complain, fail, print_table, prompt, say
 from models.counted import counted
 from models.words import word_of
-from worker.queries.jobs import JobSummary, find_job
 
 if TYPE_CHECKING:
     from models.words import Action
     from worker.context import Context
     from worker.operations.preview import Preview
     from worker.operations.tally import Tally
+    from worker.queries.jobs import JobSummary
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -76,7 +76,7 @@ class Wish:
     """Where there is nobody to ask, it goes on."""
 
 
-def do(process: "Context", wish: Wish, consent: Consent) -> JobSummary | None:
+def do(process: "Context", wish: Wish, consent: Consent) -> "JobSummary | None":
     """Show what an action will do, and do just that where the operator agrees; give the job as it stands then.
 
     None where nothing matches: then there is nothing to do, and no job is made of it.
@@ -239,9 +239,10 @@ def _effort(found: "Preview") -> str:
     return calls + when + "".join(f"; {why}" for why in found.because)
 
 
-def follow(process: "Context", job_id: int, *, background: bool) -> JobSummary:
+def follow(process: "Context", job_id: int, *, background: bool) -> "JobSummary":
     """Work at a job until it has ended."""
     from worker.operations import jobs
+    from worker.queries.jobs import find_job
 
     job: JobSummary | None = find_job(process.engine, job_id)
     if background:
@@ -257,7 +258,7 @@ def follow(process: "Context", job_id: int, *, background: bool) -> JobSummary:
     return job
 
 
-def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
+def _shown(steps: "Iterator[JobSummary]") -> "Iterator[JobSummary]":
     """Show a job's steps as a bar, where there is somebody to see it."""
     with Bar("…", None, shown=sys.stdout.isatty(), stays=False) as bar:
         for job in steps:
@@ -267,7 +268,7 @@ def _shown(steps: Iterator[JobSummary]) -> Iterator[JobSummary]:
             yield job
 
 
-def answers(process: "Context", job: JobSummary | None) -> dict[str, int]:
+def answers(process: "Context", job: "JobSummary | None") -> dict[str, int]:
     """Give by outcome what a job's records are, once HubSpot has answered for all, or after `PATIENCE`.
 
     Nothing is waited for where no worker is alive.
@@ -295,7 +296,7 @@ PATIENCE: Final = 10.0
 """Seconds that a command waits for HubSpot's answers."""
 
 
-def tell_answers(job: JobSummary | None, found: Mapping[str, int]) -> None:
+def tell_answers(job: "JobSummary | None", found: Mapping[str, int]) -> None:
     """Say what HubSpot answered: what is sent again may fail again."""
     if job is None or not found:
         return
@@ -307,7 +308,7 @@ def tell_answers(job: JobSummary | None, found: Mapping[str, int]) -> None:
         say(f"HubSpot has not answered for {counted(unanswered, 'record')} yet: turnout job {job.id}")
 
 
-def tell(job: JobSummary | None, said: Callable[[JobSummary], str], nothing: str) -> None:
+def tell(job: "JobSummary | None", said: "Callable[[JobSummary], str]", nothing: str) -> None:
     """Say what a job came to, or that there was `nothing` to do."""
     if job is None:
         say(nothing)

@@ -1,10 +1,7 @@
 """`turnout enqueue FILE`: submit a CSV or JSON Lines file."""
 
-import os
 import shlex
-import stat
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -16,9 +13,10 @@ import typer
 
 from cli.accounts import unknown
 from cli.file_options import FileOptions
+from cli.file_progress import FileBar
 from cli.file_questions import SomebodyLeft, answered, can_ask, home_zone
 from cli.option_groups import with_groups
-from cli.output import Bar, complain, print_json, say
+from cli.output import complain, print_json, say
 from cli.resources import open_process
 from models.counted import counted
 from models.ids import LONGEST_TEXT, id_fault
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from worker.intake.receipts import Receipt
     from worker.submission.corrections import ClosedByFile
     from worker.submission.rejects_file import RefusedFile
-    from worker.submission.submit import HandIn, Progress
+    from worker.submission.submit import HandIn
     from worker.submission.summary import FileResult
 
 UNAVAILABLE: Final = 1
@@ -39,8 +37,6 @@ NOTHING_SENT: Final = 1
 UNUSABLE: Final = 2
 NOT_ACCEPTED: Final = 3
 INTERRUPTED: Final = 130
-STALLED: Final = 20
-"""Seconds without anything accepted after which the command says what may be the matter."""
 
 
 def _named(producer: str | None) -> str | None:
@@ -165,7 +161,7 @@ def _run(given: _Given, chosen: "Options", *, shown: bool, was_asked: bool) -> i
     corrected: ClosedByFile | None = None
     with ExitStack() as stack:
         source = stack.enter_context(_open(given.file))
-        bar = stack.enter_context(_Bar(source, shown=shown))
+        bar = stack.enter_context(FileBar(source, shown=shown))
         with _stoppable(given.file):
             reading = Reading(source, chosen, bar.read)
         if was_asked:
@@ -263,7 +259,7 @@ def _read(reading: "Reading", rows: "RefusedFile | None") -> None:
 
 
 def _hand_in(
-    reading: "Reading", submission: UUID, rows: "RefusedFile", bar: "_Bar", producer: str | None
+    reading: "Reading", submission: UUID, rows: "RefusedFile", bar: FileBar, producer: str | None
 ) -> "tuple[HandIn, Receipt]":
     """Submit the file and wait for its receipt; say what to do where that is not possible."""
     import sqlite3
@@ -272,7 +268,7 @@ def _hand_in(
 
     from worker.accounts.state import find
     from worker.files.where import PRODUCER
-    from worker.settings import SettingsError
+    from worker.setting_sources import SettingsError
     from worker.stream import StreamUnavailable
     from worker.submission.submit import HandIn
 
@@ -326,51 +322,6 @@ def _so_far(hand_in: "HandIn") -> list[str]:
         f"Submitted so far: {counted(hand_in.parts, 'part')}. Their results: turnout submission {hand_in.submission}",
         "Submit the file again: what was accepted is counted as a duplicate and not sent twice.",
     ]
-
-
-def _size(source: BinaryIO) -> int | None:
-    """Give a file's length in bytes; a pipe has none that is known."""
-    try:
-        about = os.fstat(source.fileno())
-    except OSError:
-        return None
-    return about.st_size if stat.S_ISREG(about.st_mode) else None
-
-
-class _Bar(Bar):
-    """The progress of the command, on a terminal; elsewhere only what the user must know."""
-
-    def __init__(self, source: BinaryIO, *, shown: bool) -> None:
-        super().__init__("reading", _size(source), shown=shown)
-        self._began = time.monotonic()
-        self._moved = (self._began, -1)
-        self._warned = False
-        self.reading: Reading | None = None
-
-    def read(self, position: int) -> None:
-        """Show how far the file is read, in rows a second."""
-        rows = self.reading.facts.rows if self.reading else 0
-        rate = f"{counted(rows, 'row')}, {rows / max(time.monotonic() - self._began, 0.001):,.0f}/s"
-        self.show(beside=rate, done=position)
-
-    def tell(self, step: "Progress") -> None:
-        """Show what is submitted and accepted; where nothing moves, say once what may be the matter."""
-        from worker.submission.submit import Phase
-
-        match step.phase:
-            case Phase.SENDING:
-                self.show("submitting", counted(step.done, "message"))  # the file is read to its end by now
-            case Phase.FULL:
-                self.show(f"waiting to be accepted: {counted(step.done, 'message')}")
-            case Phase.ACCEPTING:
-                done = f"{step.done:,} of {counted(step.total, 'part')}"
-                self.show("accepting", done, done=step.done, of=step.total)
-        now = time.monotonic()
-        if step.phase is Phase.SENDING or step.done != self._moved[1]:
-            self._moved = (now, step.done)
-        elif now - self._moved[0] > STALLED and not self._warned:
-            self._warned = True
-            complain("Nothing is accepted at the moment: is `turnout up` running? Still waiting.")
 
 
 def _close(reading: "Reading", came_to: "FileResult", named: list[str], *, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from cli.option_groups import with_groups
 from cli.output import AsJson, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from models.counted import counted
-from worker.queries.errors import list_errors
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -39,6 +38,7 @@ def errors(  # noqa: PLR0913 - one parameter an option
     """
     from worker.queries import error_groups
     from worker.queries.error_filter import OPEN
+    from worker.queries.errors import list_errors
 
     engine = open_engine()
     check(engine, options.account)

@@ -10,7 +10,6 @@ from cli.filters import AccountOption, Before, Limit
 from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from models.words import Outcome
-from worker.queries.events import find_event, list_events
 
 Named = Annotated[
     str, typer.Argument(metavar="EVENT", help="Its object id, its external id, or external account/external id.")
@@ -24,6 +23,8 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """List the events, the newest first."""
+    from worker.queries.events import list_events
+
     with open_engine().connect() as connection:
         found = list_events(connection, None, before, limit)
     if as_json:
@@ -43,6 +44,8 @@ def event(named: Named, *, account: AccountOption = None, as_json: AsJson = Fals
 
     Missing is what HubSpot should have and, as far as is known, has not. Two accounts may have an event of one name.
     """
+    from worker.queries.events import find_event, list_events
+
     engine = open_engine()
     check(engine, account)
     with engine.connect() as connection:

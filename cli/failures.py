@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from cli.output import complain, complain_of_bug
 from worker.database import OTHER_TABLES, READ_ONLY, is_away, reason, sqlstate
 from worker.log import LoggableError
-from worker.settings import running, usable_settings
+from worker.setting_sources import running
+from worker.settings import usable_settings
 from worker.stream import StreamUnavailable
 
 

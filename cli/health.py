@@ -42,7 +42,8 @@ def health(
 
 def _asked(port: int | None) -> dict[str, str]:
     """Give the addresses that are asked, by the names of their processes where there are several."""
-    from worker.settings import running, usable_settings
+    from worker.setting_sources import running
+    from worker.settings import usable_settings
 
     if port is not None:
         return {"": f"http://127.0.0.1:{port}"}

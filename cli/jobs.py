@@ -1,7 +1,7 @@
 """`turnout jobs`, `turnout job ID`, `turnout actions`: what was done in bulk, how far it is, and who did what."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,9 @@ from cli.filters import Before, Limit
 from cli.output import AsJson, fail, print_json, print_table, say, say_more, written
 from cli.resources import open_engine
 from models.words import word_of
-from worker.queries.jobs import JobSummary, find_job, list_jobs
+
+if TYPE_CHECKING:
+    from worker.queries.jobs import JobSummary
 
 app = typer.Typer(help="Actions in bulk: how far they are, and stopping one.", epilog="Example: turnout jobs --limit 5")
 
@@ -19,6 +21,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
     """List the actions in bulk, the newest first, with how far they are."""
     if context.invoked_subcommand is not None:
         return
+    from worker.queries.jobs import list_jobs
 
     found = [_with_words(job) for job in list_jobs(open_engine(), limit, before)]
     if as_json:
@@ -38,6 +41,7 @@ def jobs(context: typer.Context, *, before: Before = None, limit: Limit = 20, as
 def stop(job_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """End a job after the step it is at; what is done stays done."""
     from worker.operations import audit_log, jobs as known
+    from worker.queries.jobs import find_job
 
     engine = open_engine()
     if not known.stop(engine, audit_log.at_the_terminal(), job_id):
@@ -57,6 +61,7 @@ def job(
 ) -> None:
     """Show one action in bulk: how far it is, the result of each record, and what the records are now."""
     from worker.queries import job_results
+    from worker.queries.jobs import find_job
 
     engine = open_engine()
     found = find_job(engine, job_id)
@@ -81,7 +86,7 @@ def job(
         say(f"more: --after {items[-1].id}")
 
 
-def _with_words(found: JobSummary) -> dict[str, object]:
+def _with_words(found: "JobSummary") -> dict[str, object]:
     from worker.operations.audit_log import of_what
 
     return {**asdict(found), "what": of_what(found), "standing": found.standing}

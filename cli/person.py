@@ -1,14 +1,15 @@
 """`turnout person`: everything about one contact, and what happens next."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.filters import Limit
 from cli.output import AsJson, print_json, say, say_more, written
 from cli.resources import open_engine
-from worker.queries.history import PastAttempt, PastError
-from worker.queries.person import list_records_of
+
+if TYPE_CHECKING:
+    from worker.queries.history import PastAttempt, PastError
 
 
 def person(
@@ -22,6 +23,8 @@ def person(
 
     A person submitted by e-mail here and by contact id there has two names, each to be asked for.
     """
+    from worker.queries.person import list_records_of
+
     found = list_records_of(open_engine(), contact, limit, before)
     if as_json:
         print_json(found)
@@ -43,13 +46,13 @@ def person(
     say_more(found, limit)
 
 
-def _attempt(attempt: PastAttempt) -> tuple[str, str]:
+def _attempt(attempt: "PastAttempt") -> tuple[str, str]:
     status = f", HTTP {attempt.http_status}" if attempt.http_status else ""
     told = f"attempt {attempt.id}, {attempt.kind} of {attempt.sent} in batch {attempt.batch_id}"
     return written(attempt.started_at), f"{told}: {attempt.answer or 'running'}{status}"
 
 
-def _error(error: PastError) -> tuple[str, str]:
+def _error(error: "PastError") -> tuple[str, str]:
     told = f"error {error.id}, {error.outcome}: {error.category} {error.code} {error.message}"
     if error.resolution is None:
         return written(error.created_at), f"{told} (open)"

@@ -18,15 +18,13 @@ from cli.output import AsJson, complain, print_json, print_table, say, say_more
 from cli.resources import open_engine, open_process
 from models.counted import counted, is_or_are
 from models.words import Action
-from worker.queries.refusal_groups import grouped as grouped_refusals
-from worker.queries.refusals import RefusalFilter, as_line, waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from worker.context import Context
     from worker.operations.replay import Replayed
-    from worker.queries.refusals import Refusal
+    from worker.queries.refusals import Refusal, RefusalFilter
 
 MOST_REASONS = 50
 """Reasons of a file's lines that are shown."""
@@ -64,6 +62,8 @@ def refused(  # noqa: PLR0913 - one parameter an option
     if grouped:
         _show_groups(limit, as_json=as_json)
         return
+    from worker.queries.refusals import RefusalFilter, as_line, waiting
+
     engine, chosen = open_engine(), RefusalFilter(None, submission, account, group)
     found = waiting(engine, chosen, before)
     if out is not None:
@@ -100,14 +100,14 @@ def refused(  # noqa: PLR0913 - one parameter an option
     say_more(rows, limit)
 
 
-def _taken_out(engine: "Engine", chosen: RefusalFilter, found: "Iterator[Refusal]") -> "Iterator[Refusal]":
+def _taken_out(engine: "Engine", chosen: "RefusalFilter", found: "Iterator[Refusal]") -> "Iterator[Refusal]":
     """Give messages to be taken out, and note in the audit log who took how many."""
     from worker.operations.audit_log import EXPORT, at_the_terminal, counting
 
     return counting(engine, at_the_terminal(), EXPORT, found, refused="not accepted", **chosen.written)
 
 
-def _nothing(engine: "Engine", chosen: RefusalFilter) -> str:
+def _nothing(engine: "Engine", chosen: "RefusalFilter") -> str:
     """Say that nothing is open that matches: an account or a group that is not known may be mistyped."""
     if chosen.account is not None:
         check(engine, chosen.account)
@@ -118,7 +118,9 @@ def _nothing(engine: "Engine", chosen: RefusalFilter) -> str:
 
 def _show_groups(limit: int, *, as_json: bool) -> None:
     """Show the groups: how many of each, what is wrong, who can fix it, and the commands that do."""
-    rows = grouped_refusals(open_engine(), limit)
+    from worker.queries.refusal_groups import grouped
+
+    rows = grouped(open_engine(), limit)
     if as_json:
         print_json([{**asdict(row), "commands": row.commands} for row in rows])
         return
@@ -167,6 +169,8 @@ def retry(  # noqa: PLR0913 - one parameter an option
     It goes behind what is live, each with a receipt. What would only be refused again stays as it is, and says why;
     nothing is accepted twice. Exit status 1 where a line of FILE could not be used or is still refused.
     """
+    from worker.queries.refusals import RefusalFilter
+
     chosen = RefusalFilter(ids or None, submission, account, group)
     named = bool(chosen.written) or everything
     if named is (from_ is not None) or (from_ is not None and use_account):
@@ -204,6 +208,8 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
 
     It stays in the receipts and in the books, with the reason, until it is purged.
     """
+    from worker.queries.refusals import RefusalFilter
+
     chosen = RefusalFilter(ids or None, submission, account, group)
     if not (chosen.written or everything):
         raise typer.BadParameter("name ids, --submission, --account, --group or --all")

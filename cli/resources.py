@@ -22,7 +22,8 @@ def open_engine() -> "Engine":
 def open_database() -> "Engine":
     """Give the database where nothing else is needed: no other setting has to be there, or right."""
     from worker.database import make_engine
-    from worker.settings import SettingsError, usable_settings
+    from worker.setting_sources import SettingsError
+    from worker.settings import usable_settings
 
     settings, wrong = usable_settings()
     if wrong is not None and "database_url" in wrong.wrong:

@@ -52,7 +52,8 @@ def env() -> None:
 
     One a line, for other shells: `export $(turnout env)`. They change with each start: export them again.
     """
-    from worker.settings import SettingsError, read_settings, running
+    from worker.setting_sources import SettingsError, running
+    from worker.settings import read_settings
 
     data_dir = read_settings().data_dir
     found = running(data_dir)

@@ -2,7 +2,7 @@
 
 GitHub draws a block of Mermaid itself. The site must load nothing from outside, so each block is drawn once, here, and
 kept in `docs/diagrams/` under the hash of its text: a picture that is missing or no longer used fails a test. Needs npm
-for Mermaid, and Debian's chromium.
+for Mermaid, and Debian's Chromium.
 """
 
 import hashlib
@@ -56,10 +56,10 @@ def main() -> int:
         return 0
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     npm = shutil.which("npm")
     if not chromium or not npm:
-        print("the diagrams need npm and chromium: apt-get install npm chromium", file=sys.stderr)
+        print("the diagrams need npm and Chromium: apt-get install npm chromium-headless-shell", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         subprocess.run([npm, "pack", "--silent", MERMAID], check=True, cwd=folder, stdout=subprocess.DEVNULL)
@@ -68,10 +68,12 @@ def main() -> int:
             print(f"{MERMAID} is not the package that it was: its hash differs", file=sys.stderr)
             return 1
         with tarfile.open(package) as archive:
-            archive.extract("package/dist/mermaid.min.js", folder, filter="data")
+            script = archive.extractfile("package/dist/mermaid.min.js")
+            assert script is not None, "it is a file"
+            mermaid = script.read().decode()
         with playwright.chromium.launch(executable_path=chromium) as browser:
             page = browser.new_page()
-            page.add_script_tag(path=f"{folder}/package/dist/mermaid.min.js")
+            page.add_script_tag(content=mermaid)
             for name, text in missing.items():
                 (HERE / name).write_text(_draw(page, text))
                 print(f"docs/diagrams/{name}")

@@ -31,7 +31,7 @@ from models.escaping import visible
 from models.words import Outcome
 from worker.local.services import free_port
 from worker.queries.events import outcomes_by_event
-from worker.settings import running
+from worker.setting_sources import running
 
 HERE = Path(__file__).parent
 TURNOUT = [sys.executable, "-m", "cli"]

@@ -2,6 +2,7 @@
 
 - `address`           where a batch is POSTed
 - `transport`         one call within one deadline, to a name or to one pinned address
+- `egress`            the way out: through which proxy, and whom TLS trusts; `response`: what a call gives
 - `client`            HubSpot's calls: POST, GET, the token's form
 - `answer`            what came back, as a value for each record
 - `fields`            JSON from HubSpot, read without trust in any field of it

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from hubspot_api.fields import clean, nested, number, objects, read_object, seconds, text, texts
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.input_check import comparable
 from models.words import Identity
 
@@ -147,7 +147,8 @@ def correlation_id(response: Response | NoResponse) -> str:
     """Give HubSpot's `correlationId`, which its support asks for."""
     if isinstance(response, NoResponse):
         return ""
-    named = text(read_object(response.body) or {}, "correlationId")
+    is_named = b"correlationId" in response.body  # most answers are long, and name none
+    named = text(read_object(response.body) or {}, "correlationId") if is_named else ""
     return named[:100] or clean(response.headers.get("X-HubSpot-Correlation-Id", ""))[:100]
 
 

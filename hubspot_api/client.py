@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from hubspot_api.transport import DIRECT, Egress, NoResponse, Response, send
+from hubspot_api.egress import DIRECT, Egress
+from hubspot_api.response import NoResponse, Response
+from hubspot_api.transport import send
 
 JSON = "application/json"
 

@@ -45,7 +45,9 @@ def objects(fields: Mapping[str, object], name: str) -> list[dict[str, object]]:
 def text(fields: Mapping[str, object], name: str, most: int | None = None) -> str:
     """Give a field that is text or a whole number, as text that can be stored, at most so many characters of it."""
     value = fields.get(name)
-    return clean(str(value))[:most] if _is_text(value) else ""
+    if type(value) is not str:
+        value = str(value) if _is_text(value) else ""
+    return clean(value)[:most]
 
 
 def texts(value: object) -> list[str]:
@@ -55,8 +57,10 @@ def texts(value: object) -> list[str]:
 
 def number(fields: Mapping[str, object], name: str) -> int | None:
     """Give a field that is a whole number of at most 64 bits, also where it came as text."""
-    written = text(fields, name)
-    read = int(written) if re.fullmatch("-?[0-9]{1,19}", written) else None
+    read = fields.get(name)
+    if type(read) is not int:
+        written = text(fields, name)
+        read = int(written) if re.fullmatch("-?[0-9]{1,19}", written) else None
     return read if read is not None and -INT64_MAX - 1 <= read <= INT64_MAX else None
 
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from hubspot_api.client import post_form
+from hubspot_api.egress import DIRECT, Egress
 from hubspot_api.fields import read_object, seconds, text
-from hubspot_api.transport import DIRECT, Egress, NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 
 PATH: Final = "/oauth/2026-03/token"
 LIFE: Final = 1_800.0
@@ -57,6 +57,8 @@ class Denied:
 
 def refresh(url: str, grant: Grant, timeout: float, egress: Egress = DIRECT) -> Granted | NotNow | Denied:
     """Ask the HubSpot at `url` for an access token, within `timeout` seconds."""
+    from hubspot_api.client import post_form  # to show an account makes no call
+
     fields = {
         "grant_type": "refresh_token",
         "client_id": grant.client_id,

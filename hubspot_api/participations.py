@@ -13,7 +13,7 @@ from typing import Final
 from hubspot_api.address import path_to
 from hubspot_api.answer import Ambiguous, Answer, Settled, read_answer
 from hubspot_api.fields import nested, number, objects, read_object, text
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.ids import is_word, walks
 from models.input_check import comparable
 from models.message import Address

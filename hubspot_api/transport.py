@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -22,42 +21,15 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from hubspot_api.egress import DIRECT, Egress
+from hubspot_api.response import NoResponse, Response
+
 LONGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read; what is longer is cut, and its connection closed."""
 SHORTEST_TOKEN: Final = 8
 """Letters of an access token, at least; HubSpot's have more than thirty."""
 CONNECT: Final = 5.0
 """Seconds for a connection, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What was answered. `headers` ignores case; `duration` is in seconds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    duration: float
-
-
-@dataclass(frozen=True, slots=True)
-class NoResponse:
-    """That no answer came, and why. `sent` says whether the request may have arrived."""
-
-    because: str
-    duration: float
-    sent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Egress:
-    """The way out to HubSpot: through which proxy, and whom TLS trusts; empty: none, and the public authorities."""
-
-    proxy: str = ""
-    ca_bundle: str = ""
-
-
-DIRECT: Final = Egress()
 
 
 class _Call(threading.local):

@@ -243,14 +243,19 @@ def follows(record: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per
             because = f" ({record['postponed_because']})" if record["postponed_because"] else ""
             return f"waits for its turn{because}" if record["is_due"] else f"due at {_at(record['due_at'])}{because}"
         case Outcome.CANCELED if error.get("category") in {"SUPERSEDED", "CORRECTED"}:
-            return f"{error['category'].lower()} by record {by}"
+            return f"{error['category'].lower()} by record {by}{_looked_for(error)}"
     if error.get("resolution") == "dismissed":
         return f"{record['outcome']}, dismissed: {error['resolved_because']}"
-    if error.get("verify_at"):
+    if error.get("verify_at") and record["outcome"] == Outcome.UNCONFIRMED:
         return f"is read back at {_at(error['verify_at'])}"
     subject = Subject(record_id=record["id"])
     advice = advise(Outcome(record["outcome"]), error["category"], error["code"], error["message"], subject)
-    return f"{record['outcome']}: {'; '.join(advice.action.splitlines())}"
+    return f"{record['outcome']}: {'; '.join(advice.action.splitlines())}{_looked_for(error)}"
+
+
+def _looked_for(error: Mapping[str, Any]) -> str:
+    """Say that a record whose outcome stands may be at HubSpot all the same, where it is looked for."""
+    return f"; it may have arrived, and is read back at {_at(error['verify_at'])}" if error.get("verify_at") else ""
 
 
 def _at(moment: Any) -> str:  # noqa: ANN401 - a datetime

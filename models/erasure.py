@@ -14,8 +14,6 @@ from functools import cached_property
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from email_validator import EmailNotValidError, validate_email
-
 from models.input_check import INT64_MAX, comparable
 from models.message import loads
 from models.spelling import tells, unfolded
@@ -74,6 +72,8 @@ class Person:
         local, at, domain = self.contact.rpartition("@")
         if not at:
             return [self.contact]
+        from email_validator import EmailNotValidError, validate_email  # most processes erase no person
+
         try:
             known = validate_email(f"a@{domain}", check_deliverability=False)
         except EmailNotValidError:

@@ -18,10 +18,15 @@ _SUBMISSION: Final = b"submission id"
 """Keeps these hashes apart from those of records, which have the same key."""
 
 
+FINGERPRINT_BYTES: Final = 24
+
+
 def fingerprint(key: bytes, event_id: int, state: State, candidate: Candidate) -> bytes:
     """Give the 24 bytes that are equal for equal records of one database."""
     facts = [event_id, state, candidate.contact, candidate.interaction_date_time, candidate.input["properties"]]
-    digest = blake2b(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS), key=key, digest_size=16).digest()
+    digest = blake2b(
+        orjson.dumps(facts, option=orjson.OPT_SORT_KEYS), key=key, digest_size=FINGERPRINT_BYTES - 8
+    ).digest()
     return candidate.interaction_date_time.to_bytes(8, "big") + digest
 
 

@@ -31,7 +31,7 @@ class SendAgain:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """It stays unconfirmed, and is the operator's."""
+    """It stays what it is, and is the operator's."""
 
     because: str
 
@@ -43,18 +43,26 @@ class Cancel:
     because: str
 
 
-def after_absence(
-    reads: int, *, sent_again: bool, newer: bool, canceled: bool = False, waits: Sequence[float] = WAITS
+def after_absence(  # noqa: PLR0913 - what is known of the record
+    reads: int,
+    *,
+    sent_again: bool,
+    newer: bool,
+    canceled: bool = False,
+    stands: bool = False,
+    waits: Sequence[float] = WAITS,
 ) -> ReadAgain | SendAgain | Leave | Cancel:
     """Decide what follows the look number `reads` (from 1) that found nothing.
 
     `sent_again`: it was sent once more already. `newer`: HubSpot shows a later state that sending would undo.
-    `canceled`: an operator took it out of the queue.
+    `canceled`: an operator took it out of the queue. `stands`: its outcome is known unless it is found.
     """
     if reads <= len(waits):
         return ReadAgain(waits[reads - 1])
     if canceled:
         return Cancel("an operator canceled it, and it is not there")
+    if stands:
+        return Leave("it is not there: the call that brought no answer stored nothing")
     if sent_again:
         return Leave("it was sent once more, and is still not there")
     if newer:

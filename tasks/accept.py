@@ -10,14 +10,15 @@ from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.words import Door
-from worker.celery import ACCEPT, DELIVER, app
+from worker.celery import app
 from worker.context import Context, current
 from worker.database import is_away, sqlstate
 from worker.failures import Verb, forget, note
 from worker.intake.accept import Inbound, accept as verb, refuse_whole, unstorable
 from worker.intake.receipts import Part
-from worker.settings import SettingsError
-from worker.wake import wake
+from worker.intake.wakes import due_of, wake_delivery
+from worker.setting_sources import SettingsError
+from worker.task_names import ACCEPT
 
 if TYPE_CHECKING:
     from celery import Task
@@ -48,9 +49,7 @@ def accept(self: "Task", /, **fields: Any) -> None:  # noqa: ANN401 - whatever a
             reason = unstorable(f"it could not be accepted ({type(error).__name__}): the worker's log says more")
             return [refuse_whole(connection, one, rules, reason)]
 
-    for part in patiently(process, work):
-        if part.accepted:
-            wake(process, DELIVER, account=part.account)
+    wake_delivery(process, due_of(patiently(process, work)))
 
 
 def patiently(process: Context, work: Callable[[Connection, Rules], list[Part]]) -> list[Part]:

@@ -1,6 +1,7 @@
 """Deliver: a permit, a claim, a POST with no transaction open, and what became of it.
 
-The permit comes first, so that nobody sleeps on a claim and batches get fuller while they wait.
+The permit comes before the claim, so that no task sleeps on a claim and batches get fuller while they wait. Before
+both, a look says whether anything is due: most wake-ups come for what another task has sent by then.
 """
 
 import random
@@ -31,7 +32,7 @@ from models.words import Outcome
 from worker import tracing
 from worker.accounts import state
 from worker.accounts.destination import Destination, NoDestination
-from worker.celery import DELIVER, app
+from worker.celery import app
 from worker.context import GRACE, Context, current
 from worker.delivery import permits
 from worker.delivery.account_stops import count_in_a_row, pause
@@ -43,7 +44,8 @@ from worker.log import get_logger
 from worker.metrics import count
 from worker.queue import attempts, settle, traces
 from worker.queue.attempts import AttemptResult
-from worker.queue.claim import Claim, claim, is_busy
+from worker.queue.claim import Claim, claim, next_due
+from worker.task_names import DELIVER
 from worker.wake import received, wake
 
 log = get_logger(__name__)
@@ -58,12 +60,14 @@ TRIES: Final = 4
 def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> int:
     """Deliver the account's due batches, one after the other, while there are permits; give the number of POSTs."""
     ends = time.monotonic() + BUDGET
-    posts = 0
+    posts, is_due = 0, False
     while time.monotonic() < ends and not process.stopping.is_set():
         try:
             to = process.destination(account)  # known for a few seconds; its token may be another by then
         except NoDestination as error:
             log.info("nothing sent", account=error.account, reason=word(error))
+            break
+        if not (is_due or _is_due(process, to)):
             break
         held = permit(process, to)
         if held is None:
@@ -73,6 +77,7 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
         if claimed is None:
             permits.give_back(process, to, held)
             break
+        is_due = claimed.is_more_due
         producers = tracing.asked(partial(traces.producers, process.engine, claimed.batch_id))
         if not claimed.members:
             permits.give_back(process, to, held)
@@ -92,12 +97,22 @@ def deliver(process: Context, account: str, wake: Callable[..., int] = wake) -> 
     return posts
 
 
+def _is_due(process: Context, to: Destination) -> bool:
+    """Say whether the account has a batch due; where its next one is due later, it is woken then."""
+    seconds = next_due(process.engine, to.account_id)
+    if seconds is not None and seconds > 0:
+        permits.wake_when_due(process, to.account, seconds)
+    return seconds is not None and seconds <= 0
+
+
 def _claim(process: Context, to: Destination, held: Permit) -> Claim | None:
     try:
         for _ in range(TRIES):
             claimed = claim(process.engine, to.account_id, process.settings.lease, live_only=not held.later)
-            if claimed is not None or not is_busy(process.engine, to.account_id):
+            if claimed is not None:
                 return claimed
+            if not _is_due(process, to):
+                return None
             process.stopping.wait(random.uniform(0.01, 0.04))  # noqa: S311 - jitter
     except BaseException:
         permits.give_back(process, to, held)
@@ -114,7 +129,8 @@ def _send(delivery: Delivery, held: Permit) -> None:
 
 def _decide(delivery: Delivery, answer: Answer) -> Decision:
     process, account_id, claimed = delivery.process, delivery.to.account_id, delivery.claimed
-    in_a_row = count_in_a_row(process, account_id, answer)
+    # To settle a batch notes by itself that HubSpot answered.
+    in_a_row = 0 if isinstance(answer, Settled) else count_in_a_row(process, account_id, answer)
     unknown = 0
     if isinstance(answer, NotFound) and answer.hubspots:
         unknown = state.count_unknown(process.engine, account_id, claimed.event_id)

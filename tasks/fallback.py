@@ -12,11 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 from tasks import deliver, intake, job, sweep, verify
-from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
+from worker.celery import app
 from worker.context import Context
-from worker.delivery.permits import DELIVERIES
 from worker.log import get_logger
 from worker.retention import purge
+from worker.task_names import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY
 from worker.watchdog import Activity
 from worker.webhooks import notify
 
@@ -107,8 +107,9 @@ class Fallback:
         if SWEEP in self._queues:
             sweep.sweep(self._process, note)
         elif DELIVER in self._queues:
-            for account in sweep.due_accounts(self._process):
-                note(self._process, DELIVER, DELIVERIES, account=account)
+            due = sweep.due_accounts(self._process)
+            for account in due:
+                note(self._process, DELIVER, sweep.places_of_each(len(due)), account=account)
         queue_of = app.conf.task_routes
         return [work for work in found if queue_of[work[0]]["queue"] in self._queues]
 

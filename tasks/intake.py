@@ -13,11 +13,13 @@ from typing import Final
 from sqlalchemy import Connection, func, select, true
 
 from models.words import Door
-from worker.celery import DELIVER, INTAKE, app
+from worker.celery import app
 from worker.context import Context, current
 from worker.failures import Verb, noted
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
+from worker.intake.wakes import due_of, wake_delivery
 from worker.stream import StreamEntry
+from worker.task_names import INTAKE
 from worker.wake import received, wake
 
 LOCK: Final = 0x7475726E  # «turn»
@@ -62,8 +64,7 @@ def _take(process: Context, wake: Callable[..., int]) -> int:
 
 def _accept(process: Context, connection: Connection, entries: Sequence[StreamEntry], wake: Callable[..., int]) -> None:
     parts = accept(connection, [_handed(entry) for entry in entries], process.rules)
-    for account in {part.account for part in parts if part.accepted}:
-        wake(process, DELIVER, account=account)
+    wake_delivery(process, due_of(parts), wake)
 
 
 def _accept_alone(process: Context, connection: Connection, entry: StreamEntry, wake: Callable[..., int]) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from worker.celery import JOB, app
+from worker.celery import app
 from worker.context import Context, current
 from worker.failures import Verb, noted, teller
 from worker.operations import jobs
+from worker.task_names import JOB
 from worker.wake import received
 
 SECONDS: Final = 5.0

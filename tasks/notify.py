@@ -1,7 +1,8 @@
 """`attendance.notify`: tell webhooks what became of their submissions; how is in `worker.webhooks.notify`."""
 
-from worker.celery import NOTIFY, app
+from worker.celery import app
 from worker.context import current
+from worker.task_names import NOTIFY
 from worker.wake import received
 from worker.webhooks import notify as verb
 

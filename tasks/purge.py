@@ -1,8 +1,9 @@
 """`attendance.purge`: a little of what is older than the retention goes; the rules are in `worker.retention.purge`."""
 
-from worker.celery import PURGE, app
+from worker.celery import app
 from worker.context import current
 from worker.retention import purge as verb
+from worker.task_names import PURGE
 from worker.wake import received
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from models.input_check import Reason
 from models.words import Door
 from tasks.accept import patiently
-from worker.celery import REFUSE, app
+from worker.celery import app
 from worker.context import current
 from worker.intake.accept import Inbound, refuse_whole
+from worker.task_names import REFUSE
 
 if TYPE_CHECKING:
     from celery import Task

@@ -14,7 +14,7 @@ from sqlalchemy import exists, func, or_, select, text
 
 from models.tables import Account, Lane
 from worker import heartbeat
-from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
+from worker.celery import app
 from worker.context import Context, current
 from worker.delivery.permits import DELIVERIES
 from worker.failures import Verb, noted, teller
@@ -24,9 +24,10 @@ from worker.queries import throughput
 from worker.queue import unconfirmed
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
-from worker.queue.settle import free
+from worker.queue.settle import freed
 from worker.retention import purge
 from worker.stream import StreamUnavailable
+from worker.task_names import DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY
 from worker.wake import wake
 from worker.webhooks import notify
 
@@ -34,6 +35,9 @@ log = get_logger(__name__)
 
 LOOKED_AT: Final = 20
 """The oldest waiting batches that each sweep looks at."""
+WAKE_UPS: Final = 64
+"""Of `deliver` that one sweep sends, about: a hundred due accounts with eight each would keep workers busy with
+messages alone. An account whose one wake-up is at work gets another with the next sweep."""
 EVERY_MS: Final = 500
 """Ticks that come sooner than this after another, from other beats or out of a backlog, do nothing."""
 
@@ -50,8 +54,9 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
         if not process.is_outage(error):
             raise
     reclaim(process.engine)
-    for account in due_accounts(process):
-        wake(process, DELIVER, places=DELIVERIES, account=account)
+    due = due_accounts(process)
+    for account in due:
+        wake(process, DELIVER, places=places_of_each(len(due)), account=account)
     for account in unconfirmed.accounts_due(process.engine):
         wake(process, VERIFY, account=account)
     if notify.is_due(process.engine):
@@ -65,6 +70,11 @@ def sweep(process: Context, wake: Callable[..., int] = wake) -> bool:
     throughput.add_up(process)
     heartbeat.swept(process)
     return True
+
+
+def places_of_each(accounts: int) -> int:
+    """Give how many wake-ups each of so many due accounts gets: together no more than workers can use."""
+    return max(1, min(DELIVERIES, WAKE_UPS // max(1, accounts)))
 
 
 _HAS_LANE: Final = exists().where(Lane.account_id == Account.id)
@@ -96,7 +106,7 @@ def free_the_forgotten(process: Context) -> int:
         with process.engine.begin() as connection:
             lock_event(connection, event_id)
             log.error("bug: settled batch was waited for", batch=settled_id, consequence="those that waited are freed")
-            free(connection, settled_id)
+            connection.execute(*freed(settled_id))
     return len(found)
 
 

@@ -14,7 +14,7 @@ from hubspot_api.participations import contact_path, event_path
 from models.verification_policy import WAITS
 from models.words import Outcome, Resolution
 from worker.accounts.destination import Destination, NoDestination
-from worker.celery import VERIFY, app
+from worker.celery import app
 from worker.context import Context, current
 from worker.database import repeat
 from worker.delivery.call import word
@@ -37,6 +37,7 @@ from worker.queue import attempts, read_back_results, unconfirmed
 from worker.queue.locks import lock_events
 from worker.queue.read_back_results import ReadBackResult
 from worker.queue.unconfirmed import Breakdown, Unconfirmed
+from worker.task_names import VERIFY
 from worker.wake import received
 
 log = get_logger(__name__)
@@ -143,7 +144,9 @@ def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
             changed = read_back_results.store(connection, found)
             confirmed = {result.of.error_id for result in found}
             missing = len(asked - confirmed)
-            attempts.complete(connection, came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
+            connection.execute(
+                *attempts.completed(came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
+            )
             return confirmed
 
     confirmed = repeat(work)
@@ -189,15 +192,20 @@ def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> int:
         found = sum(result.resolution is Resolution.CONFIRMED for result in results)
         for page in pages:
             missing = len(results) - found
-            attempts.complete(connection, page.attempt_id, page.call, delivered=found, unconfirmed=missing)
+            connection.execute(*attempts.completed(page.attempt_id, page.call, delivered=found, unconfirmed=missing))
     _tell(results)
     return found
 
 
 def _tell(results: Sequence[ReadBackResult]) -> None:
     for result in results:
-        if "left" in result.evidence:
-            log.info("record left unconfirmed", record=result.of.wanted.record_id, reason=result.evidence["left"])
+        if "left" not in result.evidence:
+            continue
+        record, reason = result.of.wanted.record_id, result.evidence["left"]
+        if result.of.stands:
+            log.info("record not found", record=record, reason=reason)
+        else:
+            log.info("record left unconfirmed", record=record, reason=reason)
 
 
 class _Place:

@@ -1,27 +1,35 @@
+import asyncio
+import itertools
 import json
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import fastapi.routing
 import hypothesis
 import pytest
+import uvicorn
+from fastapi.utils import create_model_field
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.util import LRUCache
 from typer.testing import CliRunner, Result
 
 import tasks.deliver
+import web.long_poll
 import worker.context
 import worker.database
+import worker.queue.claim
 import worker.settings
 from cli.app import app as command
 from models.accept_rules import Rules
 from models.words import Role
-from tests.support.api import Api, running_api
+from tests.support.api import Api, Held, running_api
 from tests.support.console import RunningConsole, Visitor, running_console
 from tests.support.contexts import open_context
 from tests.support.databases import Databases
@@ -30,6 +38,7 @@ from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
+from web.long_poll import LongPoll
 from worker.celery import Loader, app, configuration
 from worker.context import Context
 from worker.database import make_engine
@@ -84,6 +93,29 @@ def compiled_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def described_once() -> Iterator[None]:
+    """All web apps of this process share what their answers look like: to work it out is most of making an app."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fastapi.routing, "create_model_field", cache(create_model_field))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noticed_soon() -> Iterator[None]:
+    """A server that is asked to stop notices within a hundredth of a second, not a tenth: tests stop a thousand."""
+
+    async def main_loop(server: uvicorn.Server) -> None:
+        for tick in itertools.count():
+            if await server.on_tick(tick):
+                return
+            await asyncio.sleep(0.01)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(uvicorn.Server, "main_loop", main_loop)
+        yield
+
+
 @pytest.fixture(scope="session")
 def machine_dir() -> Iterator[Path]:
     """A short path: PostgreSQL's socket lies in it."""
@@ -104,7 +136,9 @@ def databases(machine_dir: Path) -> Iterator[Databases]:
             connection.execute(text(f"ALTER SYSTEM SET {name} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     admin.dispose()
-    yield Databases(url)
+    kept = Databases(url)
+    yield kept
+    kept.close()
     server.stop()
 
 
@@ -121,9 +155,12 @@ def database_url(databases: Databases) -> Iterator[str]:
     databases.give_back(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def valkey(machine_dir: Path) -> Iterator[Valkey]:
-    """A Valkey of this run's own; whoever kills it starts it again."""
+    """A Valkey of this run's own; a test that kills it starts it again.
+
+    It is there before the first test: the app keeps the connections of the broker that it first sent to.
+    """
     server = Valkey(machine_dir)
     app.conf.update(broker_url=server.url)  # wake-ups that tests send go here, to no worker
     yield server
@@ -188,6 +225,21 @@ def api(context: Context) -> Iterator[Api]:
     """The HTTP API."""
     with running_api(context) as running:
         yield running
+
+
+@pytest.fixture
+def held_long(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Answers are held for five minutes, whatever they prefer: a test lets go of them when it has seen enough."""
+    held = Held()
+    hold = LongPoll.until_settled
+
+    async def noted(self: LongPoll, submission: uuid.UUID, _: float, key_id: int) -> bool:
+        held.asked.append((self, asyncio.get_running_loop()))
+        return await hold(self, submission, 300, key_id)
+
+    monkeypatch.setattr(web.long_poll, "LONGEST", 300.0)
+    monkeypatch.setattr(LongPoll, "until_settled", noted)
+    return held
 
 
 @pytest.fixture
@@ -270,6 +322,12 @@ def rejected(submit: Submit, engine: Engine) -> Fail:
         return fail_all(engine, rejected=True)
 
     return failing
+
+
+@pytest.fixture
+def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each claim try the live lane first, where else a draw decides."""
+    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 @pytest.fixture

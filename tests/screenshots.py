@@ -20,6 +20,7 @@ from sqlalchemy import Engine, text
 from models.words import Role
 from tests.support import night
 from tests.support.api import key_for
+from tests.support.browser import CHROMIUM
 from tests.support.console import running_console
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Postgres, Valkey
@@ -149,10 +150,9 @@ def make(home: Path, to: Path, only: Collection[str]) -> None:
     """Make the pictures of these names, or all."""
     to.mkdir(parents=True, exist_ok=True)
     with ground(home) as context, running_console(context) as console, sync_playwright() as playwright:
-        chromium = shutil.which("chromium")
-        if chromium is None:
-            sys.exit("this needs Debian's chromium: apt-get install chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        if CHROMIUM is None:
+            sys.exit("this needs Debian's Chromium: apt-get install chromium-headless-shell, or chromium")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         key = key_for(context, "night shift", Role.OPERATOR)
         for picture in PICTURES:
             if not only or picture.name in only:

@@ -1,6 +1,7 @@
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -15,6 +16,7 @@ from tests.support.ledger import Ledger, ask
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
 from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_event, lock_events
+from worker.trip import TRIP
 
 WHEN = 1_767_225_600_000
 
@@ -181,13 +183,17 @@ def test_accepting_costs_one_insert_of_records_whatever_their_number(engine: Eng
     from sqlalchemy import event
 
     def statements(number: int, part: str) -> int:
-        counted: list[str] = []
-        note = lambda conn, cursor, statement, *_: counted.append(statement)  # noqa: E731, ARG005
+        counted: list[int] = []
+
+        def note(*given: Any) -> None:
+            trip = given[4].execution_options.get(TRIP)
+            counted.append(len(trip.asked) if trip else 1)
+
         event.listen(engine, "before_cursor_execute", note)
         with engine.connect() as connection:
             accept(connection, [Inbound(Door.STREAM, part, json.dumps(message(*people(number))).encode())], rules)
         event.remove(engine, "before_cursor_execute", note)
-        return len(counted)
+        return sum(counted)
 
     statements(1, "0-1")
     assert statements(150, "0-2") == statements(5_000, "0-3")

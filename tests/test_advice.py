@@ -122,6 +122,14 @@ SAID: dict[str, Any] = {
             "superseded by record 7",
         ),
         (
+            {"outcome": "failed", "error": {**SAID, "verify_at": AT}},
+            "failed: turnout retry --record 12; it may have arrived, and is read back at 2026-03-01 10:00:00Z",
+        ),
+        (
+            {"outcome": "canceled", "error": {**SAID, "category": "SUPERSEDED", "context": {"by": 7}, "verify_at": AT}},
+            "superseded by record 7; it may have arrived, and is read back at 2026-03-01 10:00:00Z",
+        ),
+        (
             {"outcome": "rejected", "error": {**SAID, "resolution": "dismissed", "resolved_because": "a test"}},
             "rejected, dismissed: a test",
         ),

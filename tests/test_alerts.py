@@ -26,17 +26,17 @@ from tests.support.monitors import Metrics, gathered, open_monitor, read_metrics
 from tests.support.prometheus import judge, missing, rules
 from tests.support.sandbox_server import RunningSandbox
 from tests.support.services import Valkey
+from tests.support.shop import Shop
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import until
-from tests.test_notify import Shop
 from worker import heartbeat
-from worker.celery import TASKS
 from worker.context import Context
 from worker.monitor.exposition import OfProcess
 from worker.monitor.readiness import ProcessKind
 from worker.queries import last_audit, throughput
 from worker.settings import Settings
 from worker.stream import KEY as STREAM
+from worker.task_names import TASKS
 from worker.webhooks import notify
 
 ALERTS = Path(__file__).parent.parent / "deploy" / "prometheus" / "alerts.yml"

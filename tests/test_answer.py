@@ -24,7 +24,7 @@ from hubspot_api.answer import (
     read_answer,
 )
 from hubspot_api.fields import clean
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.words import Identity
 
 EMAILS = ("ada@example.com", "bob@example.com", "cy@example.com")

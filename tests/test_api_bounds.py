@@ -4,7 +4,6 @@ import asyncio
 import json
 import select
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -12,7 +11,6 @@ from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from uuid import UUID
 
 import psutil
 import pytest
@@ -25,10 +23,11 @@ import web.long_poll
 import web.server
 import worker.queries.submissions
 from models.message import MOST_BYTES
-from tests.support.api import BY_EMAIL, Api, key_for
+from tests.support import warm
+from tests.support.api import BY_EMAIL, Api, Held, key_for
 from tests.support.worker_processes import environment, until
 from web.limits import MOST_BYTES_AT_ONCE, Admission
-from web.long_poll import LongPoll
+from web.server import ImpatientProtocol
 from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.local.services import free_port
@@ -56,6 +55,30 @@ def head(api: Api, length: int) -> bytes:
     ).encode()
 
 
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[ImpatientProtocol]:
+    """The server's ends of the connections, in the order in which they were opened."""
+    opened: list[ImpatientProtocol] = []
+    real = ImpatientProtocol.connection_made
+
+    def noted(self: ImpatientProtocol, transport: asyncio.Transport) -> None:
+        real(self, transport)
+        opened.append(self)
+
+    monkeypatch.setattr(ImpatientProtocol, "connection_made", noted)
+    return opened
+
+
+def not_found(client: socket.socket) -> None:
+    """Take the answer to a request for what is not there."""
+    answer = b""
+    while not answer.endswith(b"}"):
+        some = client.recv(10_000)
+        assert some, "cut off"
+        answer += some
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
 def test_headers_that_do_not_come_end_the_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.server, "SLOWEST", 0.5)
     for said in (b"", b"POST / HTTP/1.1\r\nHost: "):
@@ -69,28 +92,33 @@ def test_headers_that_do_not_come_end_the_connection(api: Api, monkeypatch: pyte
 def test_headers_of_a_second_request_that_do_not_come_end_the_connection(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web.server, "SLOWEST", 0.5)
     with connected(api) as client:
-        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while client.recv(1_000_000)[-2:] not in {b"}}", b"]}"}:
-            pass
-        client.sendall(b"GET /openapi.json HT")
+        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        not_found(client)
+        monkeypatch.setattr(web.server, "SLOWEST", 0.5)
+        client.sendall(b"GET /nothing HT")
         assert client.recv(100) == b""
 
 
-def test_a_second_requests_headers_have_a_time_of_their_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.server, "SLOWEST", 2.0)
+def test_a_second_requests_headers_have_a_time_of_their_own(
+    api: Api, connections: list[ImpatientProtocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 300.0)
     with connected(api) as client:
-        for begins, takes in ((0.0, 0.0), (1.2, 1.0)):  # the second is begun within the connection's time, not ended
-            time.sleep(begins)
-            client.sendall(b"GET /nothing HTTP/1.1\r\n")
-            time.sleep(takes)
-            client.sendall(b"Host: localhost\r\n\r\n")
-            answer = b""
-            while not answer.endswith(b"}"):
-                some = client.recv(10_000)
-                assert some, "cut off"
-                answer += some
+        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        not_found(client)
+        (connection,) = connections
+        first = connection._slow  # noqa: SLF001 - when it rings is no matter of this test's speed
+        begun = time.monotonic()  # the loop's clock
+        client.sendall(b"GET /nothing HTTP/1.1\r\n")
+        until(lambda: connection._slow is not first, 30, "its time is the connection's")  # noqa: SLF001
+        own = connection._slow  # noqa: SLF001
+        assert first is not None
+        assert own is not None
+        assert first.cancelled(), "the connection's time would cut it short"
+        assert own.when() >= begun + 300
+        client.sendall(b"Host: localhost\r\n\r\n")
+        not_found(client)
 
 
 def test_an_answer_that_is_not_taken_ends_the_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,22 +127,23 @@ def test_an_answer_that_is_not_taken_ends_the_connection(api: Api, monkeypatch: 
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.settimeout(20)
         client.connect(("127.0.0.1", int(api.url.rpartition(":")[2])))
+        until(lambda: held_by_server(client), 30, "it was not accepted")
         # Together the answers are larger than what the kernel keeps for the client.
         client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        until(lambda: held_by_server(client), 30, "it was not taken")
         until(lambda: not held_by_server(client), 30, "it waits for ever")
 
 
-def test_a_connection_that_is_idle_is_kept_for_the_next_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web.server, "SLOWEST", 0.6)
+def test_a_connection_that_is_idle_is_kept_for_the_next_request(
+    api: Api, connections: list[ImpatientProtocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.server, "SLOWEST", 300.0)
     with connected(api) as client:
-        for idle in (0, 0.9, 0.9):
-            time.sleep(idle)
+        for _ in range(3):
             client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            answer = b""
-            while not answer.endswith(b"}"):
-                answer += client.recv(10_000)
-            assert answer.startswith(b"HTTP/1.1 404 ")
+            not_found(client)
+            (connection,) = connections
+            # Its time is over while nothing is asked.
+            connection.loop.call_soon_threadsafe(connection._close_unless_asked)  # noqa: SLF001
 
 
 def test_a_body_that_drips_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +152,7 @@ def test_a_body_that_drips_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch)
         client.sendall(head(api, 1_000) + b'{"inputs"')
         answer = client.recv(10_000)
     assert answer.startswith(b"HTTP/1.1 408 ")
+    monkeypatch.setattr(web.limits, "SLOWEST", 60.0)
     assert api.submit("ada@example.com").status_code == 200
 
 
@@ -198,33 +228,37 @@ def test_more_bytes_at_once_than_there_is_room_for_are_503(api: Api, monkeypatch
     until(lambda: api.submit(*["a" * 50 + "@example.com"] * 200).status_code == 200, 10, "room was not given back")
 
 
-def test_beyond_so_many_held_answers_the_next_gets_his_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beyond_so_many_held_answers_the_next_gets_his_at_once(
+    api: Api, held_long: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(web.long_poll, "MOST", 3)
-    let_in: list[UUID] = []
-    hold = LongPoll.until_settled
-
-    async def noted(self: LongPoll, submission: UUID, seconds: float, key_id: int) -> bool:
-        let_in.append(submission)
-        return await hold(self, submission, seconds, key_id)
-
-    monkeypatch.setattr(LongPoll, "until_settled", noted)
     with ThreadPoolExecutor(3) as pool:
-        held = [pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=4"}) for number in range(3)]
-        until(lambda: len(let_in) == 3, 30, "they are not held")
-        answer = api.submit("ada@example.com", headers={"Prefer": "wait=4"})
-        assert (answer.json()["status"], "Preference-Applied" in answer.headers) == ("PENDING", False)
+        held = [pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=60"}) for number in range(3)]
+        try:
+            until(lambda: len(held_long.asked) == 3, 30, "they are not held")
+            answer = api.submit("ada@example.com", headers={"Prefer": "wait=60"})
+            assert (answer.json()["status"], "Preference-Applied" in answer.headers) == ("PENDING", False)
+            assert not any(one.done() for one in held)
+        finally:
+            held_long.let_go()
         assert [one.result().json()["status"] for one in held] == ["PENDING"] * 3
 
 
-def test_two_hundred_held_answers_take_no_thread_from_the_others(api: Api) -> None:
+def test_two_hundred_held_answers_take_no_thread_from_the_others(
+    api: Api, held_long: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.limits, "MOST_AT_ONCE_OF_KEY", 256)  # they come at once
     with ThreadPoolExecutor(200) as pool:
         held = [
-            pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=3"}) for number in range(200)
+            pool.submit(api.submit, f"p{number}@example.com", headers={"Prefer": "wait=60"}) for number in range(200)
         ]
-        time.sleep(1.5)
-        assert api.submit("ada@example.com").status_code == 200
-        assert not all(one.done() for one in held), "it was answered only when they were"
-        assert {one.result().status_code for one in held} <= {200, 503}
+        try:
+            until(lambda: len(held_long.asked) == 200, 60, "they are not held")
+            assert api.submit("ada@example.com").status_code == 200
+            assert not any(one.done() for one in held), "it was answered only when they were"
+        finally:
+            held_long.let_go()
+        assert {one.result().status_code for one in held} == {200}
 
 
 def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
@@ -232,15 +266,8 @@ def test_a_stop_answers_who_is_held_and_ends_well_and_no_key_is_in_the_log(
 ) -> None:
     key, port = key_for(context, "shop"), free_port()
     log = tmp_path / "web.log"
-    with log.open("wb") as output:
-        served = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", "--port", str(port)],
-            cwd=tmp_path,
-            env=environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port)]
+    served = warm.start(command, tmp_path, environment(settings), log)
     asked = Api(f"http://127.0.0.1:{port}", key, context)
     try:
         until(lambda: " serving " in log.read_text(), 30, log.read_text)
@@ -270,7 +297,6 @@ def test_a_stop_ends_a_connection_that_was_accepted_at_that_moment_too(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its client keeps it open for its next request: to wait for that takes until the time of the stop is over."""
-    monkeypatch.setattr(web.server, "STOPPING", 2)
     accepted: list[object] = []
 
     class Accepted(web.server.ImpatientProtocol):

@@ -1,7 +1,6 @@
 """The web process killed in the middle of a thousand requests: whatever was answered is there, and nothing twice."""
 
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ import requests
 from sqlalchemy import select
 
 from models.tables import Record
+from tests.support import warm
 from tests.support.api import BY_EMAIL, WHEN, key_for
 from tests.support.worker_processes import environment, until
 from worker.context import Context
@@ -38,15 +38,8 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        with (self._home / "web.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve", "--port", str(self.port)],
-                cwd=self._home,
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        command = [sys.executable, "-m", "cli", "serve", "--port", str(self.port)]
+        self.process = warm.start(command, self._home, self._env, self._home / "web.log")
         until(self._answers, 30, (self._home / "web.log").read_text)
 
     def _answers(self) -> bool:

@@ -75,7 +75,7 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("retry", {"outcomes": ["failed"], "event": "77"}, 2, "retry", "--event", "77", "--yes")
     acts("cancel", {"event": "77"}, 2, "cancel", "--event", "77")
     _, record = rejected("c@x.org", "d@x.org", event="78")
-    (one, _) = (row.id for row in ask(engine, "SELECT id FROM errors WHERE batch_id = (SELECT max(id) FROM batches)"))
+    (one, _) = (error.id for error in Ledger(engine).errors(Error.batch_id == Ledger(engine).batches()[-1].id))
     acts("dismiss", {"outcomes": ["rejected", "unconfirmed", "failed", "canceled"], "error_ids": [one]}, 1,
          "dismiss", str(one), "--because", "they left", "--yes")  # fmt: skip
     acts("correct", {"record_ids": [record]}, 1, "correct", str(record), "--email", "e@x.org", "--yes")

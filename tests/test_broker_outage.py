@@ -13,25 +13,19 @@ from kombu.connection import Connection
 from kombu.entity import Queue
 from sqlalchemy import Engine
 
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.proxy import Proxy
 from tests.support.rabbitmq import rabbitmqctl
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
-from tests.support.worker_processes import Workers, running_workers, until
-from tests.test_kills import enqueue, everything_is_accounted_for, left
-from worker.celery import DELIVER, TASKS
+from tests.support.worker_processes import Workers, running_workers, told, until
 from worker.context import Context
 from worker.queries.machinery import CELERYS_OWN, broker_facts, unread
 from worker.settings import Settings
+from worker.task_names import DELIVER, TASKS
 
 pytestmark = pytest.mark.long
 OUTAGE = 15.0
-
-
-def told(settings: Settings, **more: object) -> Settings:
-    changed = settings.model_copy(update=more)
-    changed.model_fields_set.update(more)
-    return changed
 
 
 def recovers(workers: Workers, sandbox: object, engine: Engine, handed: int) -> None:

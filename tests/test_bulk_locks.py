@@ -13,8 +13,7 @@ from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import WHEN, do, given_up, message, outcomes, people, taken, wrong_now
-from tests.test_concurrency import PATIENCE, SIZE
-from tests.test_purge import PurgingStorm, keep_what_goes
+from tests.support.storm import PATIENCE, SIZE, PurgingStorm, keep_what_goes
 from worker.context import Context
 from worker.database import make_engine
 from worker.operations import jobs, steps

@@ -21,14 +21,16 @@ from tests.support.ledger import Ledger
 from tests.support.worker_processes import Workers, until
 from tests.support.wrong_calls import BODIES, CALLS, RIGHT, RIGHT_BODIES, fields, send_all
 from worker import unreadable
-from worker.celery import ACCEPT, app
+from worker.celery import app
 from worker.consumer import drop_charset, fault_of, refused
 from worker.context import Context
 from worker.queries.attention import findings
 from worker.queries.reconciliation import audit
 from worker.queries.refusals import Refusal, RefusalFilter, waiting
 from worker.queries.status import read_status
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
+from worker.task_names import ACCEPT
 
 EVERY: Final = len(CALLS) + len(BODIES) + 1
 """With the call whose limit of time is a text."""

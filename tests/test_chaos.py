@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import tests.chaos.__main__
 from tests.chaos.__main__ import main, reports, tell
 from tests.chaos.faults import Unmet, met, ordered, unmet
 from tests.chaos.plan import Broker, Happening, Kind, Progress, draw
@@ -94,7 +95,7 @@ def test_a_seed_that_cannot_be_shown_here_is_no_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = next(seed for seed in range(100) if draw(seed).broker is Broker.RABBITMQ)
-    monkeypatch.setattr("tests.chaos.__main__.rabbitmq_answers", lambda: False)
+    monkeypatch.setattr(tests.chaos.__main__, "rabbitmq_answers", lambda: False)
     monkeypatch.setattr(sys, "argv", ["chaos", "--seed", str(seed)])
     before = signal.getsignal(signal.SIGTERM)
     try:

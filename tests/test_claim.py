@@ -30,6 +30,7 @@ from tests.support.ledger import (
     people,
     postponed,
     settled,
+    spanned,
     take,
     taken,
     waits,
@@ -43,11 +44,6 @@ from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.queue.settle import settle
-
-
-@pytest.fixture
-def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 @pytest.fixture
@@ -234,7 +230,8 @@ def test_a_claim_ends_the_batchs_growing(submit: Submit, engine: Engine) -> None
 
 def test_a_claim_fixes_status_lease_and_count(submit: Submit, engine: Engine) -> None:
     submit(message(*people(1)))
-    claimed = taken(engine)
+    with spanned(engine) as span:
+        claimed = taken(engine)
     row = batch(engine, claimed.batch_id)
     assert (row.status, row.claims, row.attempts, row.lease_token, row.open) == (
         "PROCESSING",
@@ -243,8 +240,8 @@ def test_a_claim_fixes_status_lease_and_count(submit: Submit, engine: Engine) ->
         claimed.token,
         False,
     )
-    (left,) = ask(engine, "SELECT extract(epoch FROM lease_until - now())::float8 AS seconds FROM batches")
-    assert 55 < left.seconds <= 60
+    assert row.lease_until is not None
+    assert span.has(row.lease_until, before=LEASE)
 
 
 def test_two_claims_never_get_the_same_batch(submit: Submit, engine: Engine) -> None:
@@ -553,3 +550,8 @@ def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(submit: 
         postponed(engine, taken(engine), 3_600)
     assert take(engine) is None
     assert {row.ready for row in ask(engine, select(Lane.ready))} == {False}
+
+
+def test_a_claim_says_whether_its_event_has_another_batch_due(submit: Submit, engine: Engine) -> None:
+    submit(message(*people(3)), batch_size=1)
+    assert [taken(engine).is_more_due for _ in range(3)] == [True, True, False]

@@ -19,7 +19,9 @@ import requests.adapters
 
 from hubspot_api.address import attendance_path
 from hubspot_api.client import get, post
-from hubspot_api.transport import LONGEST_ANSWER, Egress, NoResponse, Response
+from hubspot_api.egress import Egress
+from hubspot_api.response import NoResponse, Response
+from hubspot_api.transport import LONGEST_ANSWER
 from models.message import Address
 from models.words import Identity, State
 from tests.support.certificate import certificate_for, served_with
@@ -90,7 +92,7 @@ def serving(behave: Behave, tls: ssl.SSLContext | None = None) -> Iterator[Serve
             except OSError:
                 return
             server.connections += 1
-            sock.settimeout(5)
+            sock.settimeout(60)
             threads.append(thread := threading.Thread(target=talk, args=(sock,), daemon=True))
             thread.start()
 
@@ -131,7 +133,7 @@ def always(data: bytes) -> Behave:
     return behave
 
 
-def send(server: Server, timeout: float = 5, body: bytes = BODY) -> Response | NoResponse:
+def send(server: Server, timeout: float = 60, body: bytes = BODY) -> Response | NoResponse:
     return post(f"{server.url}/x", TOKEN, body, timeout)
 
 
@@ -240,7 +242,7 @@ def test_an_endless_answer_is_cut_at_the_bound_and_its_connection_closed() -> No
     with serving(behave) as server:
         status, body = answered(send(server))
         assert (status, len(body)) == (200, LONGEST_ANSWER)
-        assert gone.wait(3)
+        assert gone.wait(30)
 
 
 def test_what_unpacks_to_more_than_the_bound_is_cut_too() -> None:
@@ -335,9 +337,9 @@ def test_a_deadline_that_has_passed_sends_nothing() -> None:
 
 def test_a_deadline_of_one_call_says_nothing_about_the_next_on_the_same_connection() -> None:
     with serving(always(OK)) as server:
-        assert answered(send(server, timeout=1)) == (200, b"{}")
-        time.sleep(1.05)
-        assert answered(send(server, timeout=5)) == (200, b"{}")
+        assert answered(send(server, timeout=6)) == (200, b"{}")
+        time.sleep(6.05)
+        assert answered(send(server, timeout=60)) == (200, b"{}")
         assert server.connections == 1
 
 

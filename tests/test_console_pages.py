@@ -157,6 +157,19 @@ def test_the_overview_shows_the_first_five_groups(operator: Visitor, submit: Sub
     assert operator.page("/groups").count("<article") == 7
 
 
+def test_what_is_looked_for_although_its_outcome_stands_can_be_retried_at_once(
+    operator: Visitor, submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
+    fill(submit, engine)
+    do(engine, update(Error).values(verify_at=func.now()))
+    html = operator.page("/")
+    for group in ledger.all(ErrorGroup):
+        assert (f"?group={group.id}" in html) is (group.outcome != "unconfirmed")
+    said = words(operator.page(f"/person/{quote(ADA)}"))
+    assert said.count("An earlier call may have delivered it: it is looked for in HubSpot at") == 2  # rejected, failed
+    assert said.count("as a command turnout") == 2
+
+
 # A person
 
 

@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 import sys
 import time
 import uuid
@@ -19,19 +18,20 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from tests.support import warm
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.api import key_for
 from tests.support.proxy import Proxy
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
-from tests.support.worker_processes import COMMANDS, environment, running_workers, until
-from tests.test_broker_outage import told
-from tests.test_kills import enqueue, everything_is_accounted_for, left
-from worker.celery import ACCEPT, DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY, app
+from tests.support.worker_processes import COMMANDS, environment, running_workers, told, until
+from worker.celery import app
 from worker.context import Context
 from worker.database import is_away
 from worker.local.services import free_port
 from worker.settings import Settings
 from worker.stream import Stream, StreamUnavailable, is_redis_away
+from worker.task_names import ACCEPT, DELIVER, INTAKE, JOB, NOTIFY, PURGE, SWEEP, VERIFY
 
 MEANWHILE = 4
 """Seconds of an outage in which each task comes."""
@@ -152,15 +152,8 @@ class Door:
 @contextmanager
 def serving(settings: Settings, context: Context, home: Path) -> Iterator[Door]:
     port = free_port()
-    with (home / "web.log").open("wb") as log:
-        served = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", "--port", str(port)],
-            cwd=home,
-            env=environment(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port)]
+    served = warm.start(command, home, environment(settings), home / "web.log")
     try:
         until(lambda: "serving" in (home / "web.log").read_text(), 30, (home / "web.log").read_text)
         yield Door(f"http://127.0.0.1:{port}", key_for(context, "shop"))

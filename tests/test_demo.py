@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docs import fences
+from tests.support.documents import fences
 
 pytestmark = pytest.mark.long
 

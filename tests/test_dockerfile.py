@@ -1,14 +1,11 @@
 """The Dockerfile says in its words what the code says in its own: held equal here. `test_installed` does its steps."""
 
 import re
-import tomllib
 
 from tests.support.dockerfile import BEFORE, BUILD, ROOT, RUNTIME, of, pairs
-from tests.support.installed import EMBEDDED, HOME
+from tests.support.installed import EMBEDDED, HOME, PACKAGES, PROJECT
 from worker.settings import Settings
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGES = {pattern.removesuffix("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
 PINS = {f"requirements/{name}.txt" for name in ("base", "build", "reports")}
 
 

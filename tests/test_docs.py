@@ -14,8 +14,9 @@ from hubspot_api.reaction import OUTAGE
 from models.verification_policy import WAITS
 from tasks.intake import DEATHS
 from tasks.sweep import EVERY_MS
+from tests.support.documents import FENCE, INLINE, PAGES, code, fences, text_of
 from worker.celery import configuration
-from worker.queue.settle import FIRST_READ
+from worker.queue.in_doubt import FIRST_READ
 from worker.settings import Settings
 from worker.watchdog import STUCK
 
@@ -25,34 +26,17 @@ FILES = {name for name in LISTED if (ROOT / name).is_file()}
 NAMES = {Path(name).name for name in FILES}
 FOLDERS = {parent.as_posix() for name in FILES for parent in Path(name).parents} - {"."}
 TOP = {name.partition("/")[0] for name in FILES if "/" in name}
-PAGES = sorted({"README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
 LINKING = sorted({*PAGES, *(name for name in FILES if name.endswith(".md"))})
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ARCHITECTURE = "docs/architecture.md"
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())  # type: ignore[index]
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"\.?[\w<>*-]+(?:[./][\w<>*-]+)*/?")
 _MODULE = re.compile(rf"(?:{'|'.join(sorted(TOP))})(?:\.\w+)+")
 _FILE = re.compile(r".*\.(?:py|md|toml|ya?ml|html|lua|txt|sh|css|js)")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _NODE = re.compile(r'(\w+)\["([^"]+)"\]')
 _EDGE = re.compile(r'(\w+) (?:-->|-\.->)(?:\|"[^"|]+"\|)? (\w+)')
-
-
-def text_of(page: str) -> str:
-    return (ROOT / page).read_text()
-
-
-def fences(page: str, language: str) -> list[str]:
-    return [body for named, body in _FENCE.findall(text_of(page)) if named == language]
-
-
-def code(text: str) -> Iterator[str]:
-    """Give what stands between back-ticks, inline or as a block."""
-    yield from (body for _, body in _FENCE.findall(text))
-    yield from _INLINE.findall(_FENCE.sub("", text))
 
 
 def words(text: str) -> Iterator[str]:
@@ -104,7 +88,7 @@ def is_module(name: str) -> bool:
 
 def anchors(page: str) -> set[str]:
     """Give the anchors that a page's headings have on GitHub."""
-    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", text_of(page)), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(page)), re.MULTILINE)
     slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
     return {slug if not slugs[:at].count(slug) else f"{slug}-{slugs[:at].count(slug)}" for at, slug in enumerate(slugs)}
 
@@ -171,7 +155,7 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
 
 @pytest.mark.parametrize("page", LINKING)
 def test_every_link_leads_somewhere(page: str) -> None:
-    links = _LINK.findall(_INLINE.sub("", _FENCE.sub("", text_of(page))))
+    links = _LINK.findall(INLINE.sub("", FENCE.sub("", text_of(page))))
     assert [link for link in links if not leads_somewhere(page, link)] == []
 
 

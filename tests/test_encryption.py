@@ -6,7 +6,8 @@ from sqlalchemy import Engine, text
 
 from worker.accounts import registry
 from worker.encryption import FILE, cipher, fingerprint_key, rekey, seal, unseal
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 
 
 def with_key(settings: Settings, key: str) -> Settings:

@@ -53,7 +53,7 @@ from tests.support.ledger import (
     waits,
     wrong_now,
 )
-from worker.celery import ACCEPT, SWEEP
+from tests.support.spellings import found
 from worker.context import Context
 from worker.operations import audit_log, jobs
 from worker.queries import submissions
@@ -65,6 +65,7 @@ from worker.queue.attempts import AttemptResult
 from worker.retention import blank, mentions
 from worker.retention.erase import Erased, erase
 from worker.settings import Settings
+from worker.task_names import ACCEPT, SWEEP
 
 ADA = "Ada.Lovelace@Example.com"
 VID = 987_654_321_012
@@ -75,23 +76,6 @@ def erased(context: Context, who: str, patience: float = 0.5) -> Erased:
     person = Person.named(who)
     assert person is not None
     return erase(context, person, patience)
-
-
-def found(engine: Engine, *names: str) -> list[str]:
-    """Every column of every table in which one of these stands, as text or as bytes, in any case."""
-    places = []
-    for (table,) in ask(engine, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
-        columns = ask(
-            engine, "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:t AS regclass) AND attnum > 0", t=table
-        )
-        texts = ", ".join(f'"{column}"::text AS "{column}"' for (column,) in columns)
-        for row in [*ask(engine, f"SELECT * FROM (SELECT {texts} FROM {table}) kept")]:
-            for column, value in row._mapping.items():  # noqa: SLF001 - its public name
-                said = value or ""
-                if said.startswith("\\x"):
-                    said += bytes.fromhex(said[2:]).replace(b"\0", b"").decode("latin-1")
-                places += [f"{table}.{column}: {name}" for name in names if name.lower() in said.lower()]
-    return places
 
 
 def sound(engine: Engine) -> dict[str, int]:
@@ -271,6 +255,7 @@ def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
     assert (found(engine, "a@x.org"), sound(engine)) == ([], {"pending": 20, "canceled": 20})
 
 
+@pytest.mark.slow
 def test_erase_while_everything_runs(submit: Submit, engine: Engine, context: Context) -> None:
     """Handed in again and again by one thread, sent by others, retried by a third: in the end she is gone."""
     stop = threading.Event()

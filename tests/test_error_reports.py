@@ -17,7 +17,8 @@ from tests.support.webhook_receiver import Receiver
 from worker import process_start
 from worker.context import Context
 from worker.log import get_logger
-from worker.settings import Settings, SettingsError, read_settings
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, read_settings
 
 log = get_logger("worker.somewhere")
 

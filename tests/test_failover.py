@@ -12,13 +12,13 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+import worker.database
 from models.tables import Account
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.proxy import Proxy
 from tests.support.replication import Pair
 from tests.support.sandbox_server import running_sandbox
-from tests.support.worker_processes import running_workers, until
-from tests.test_broker_outage import told
-from tests.test_kills import enqueue, everything_is_accounted_for, left
+from tests.support.worker_processes import running_workers, told, until
 from worker.context import Context
 from worker.database import is_away, make_engine, repeat, sqlstate
 from worker.local.migrate import upgrade
@@ -157,7 +157,10 @@ def connected_to_the_primary_alone(pair: Pair) -> None:
 
 
 @pytest.mark.long
-def test_an_idle_connection_to_a_server_that_became_a_standby_is_replaced(settings: Settings, pair: Pair) -> None:
+def test_an_idle_connection_to_a_server_that_became_a_standby_is_replaced(
+    settings: Settings, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.database, "ALIVE", 0.0)  # it was idle for longer than that
     proxy = Proxy(pair.primary.port)
     engine = make_engine(told(settings, database_url=f"postgresql://postgres@127.0.0.1:{proxy.port}/turnout"))
     pair.switch()

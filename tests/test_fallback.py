@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 
 from tasks import fallback as fallbacks
 from tasks.fallback import THREADS, Fallback
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.ledger import message, outcomes
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
 from tests.support.worker_processes import running_workers, until
-from tests.test_kills import enqueue, everything_is_accounted_for, left
-from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP
 from worker.context import Context
 from worker.settings import Settings
+from worker.task_names import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, INTAKE, PURGE, SWEEP
 from worker.watchdog import Activity
 
 

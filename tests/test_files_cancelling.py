@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from models.words import State
-from tests.test_files_counting import read
+from tests.support.file_readings import read
 from worker.files.jsonl import read_line
 from worker.files.options import Options
 from worker.files.questions import QuestionsError

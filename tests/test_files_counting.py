@@ -1,41 +1,21 @@
 # ruff: noqa: E501 - the files are as wide as they are
 """Who of a file counts: its deciding columns, its sections, its hosts, whose address and whose id it is."""
 
-import io
-import re
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
+from tests.support.file_readings import STAFF, read
 from worker.files.columns import status_values
 from worker.files.columns.status_values import Standing
 from worker.files.lines import FileError
 from worker.files.not_people import NO_ADDRESS
 from worker.files.options import Options
 from worker.files.questions import QuestionsError
-from worker.files.reader import Reading
-from worker.files.rows import FileRecord, RejectedRow
 
-T, L = "2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z"
-STAFF = "(host, organizer, panelist or presenter)"
 REGISTER, ATTEND, CANCEL = State.REGISTER, State.ATTEND, State.CANCEL
-
-
-def read(text: str, state: State | None, **said: Any) -> tuple[Reading, list[str], list[str]]:
-    """Read a file in which @ is @example.com, T a time and L a later one."""
-    text = re.sub(r"@(?!\w)", "@example.com", text).replace("<T>", T).replace("<L>", L)
-    said = {"object_id": "7", "time_zone": "UTC"} | said
-    reading = Reading(io.BytesIO(text.encode()), Options.read(state=state, **said))
-    items = list(reading.items())
-    people = [
-        f"{item.candidate.contact.removesuffix('@example.com')} {item.state}"
-        for item in items
-        if isinstance(item, FileRecord)
-    ]
-    reasons = ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, RejectedRow)]
-    return reading, people, reasons
 
 
 COUNTED = {

@@ -4,7 +4,7 @@
 import pytest
 
 from models.words import State
-from tests.test_files_counting import STAFF, read
+from tests.support.file_readings import STAFF, read
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.known_titles import title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming

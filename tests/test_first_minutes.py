@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docs import fences, text_of
-from tests.test_up import Up
+from tests.support.documents import fences, text_of
+from tests.support.up import Up
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

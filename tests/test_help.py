@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from importlib.metadata import PackageNotFoundError
+from importlib import metadata
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -136,9 +136,9 @@ def test_the_version_is_the_projects(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"turnout {project}\n"
 
     def not_installed(_: str) -> str:
-        raise PackageNotFoundError
+        raise metadata.PackageNotFoundError
 
-    monkeypatch.setattr(worker.version, "installed", not_installed)
+    monkeypatch.setattr(metadata, "version", not_installed)
     assert CliRunner().invoke(app, ["--version"]).output == f"turnout {project}\n"
 
 

@@ -26,9 +26,12 @@ from sqlalchemy.engine import make_url
 from tests.support.background import beside
 from tests.support.databases import Databases
 from tests.support.dockerfile import BUILD, ROOT, of, pairs
+from tests.support.documents import fences
 from tests.support.installed import (
     EMBEDDED,
     HOME,
+    PACKAGES,
+    PROJECT,
     build_wheel,
     confined,
     copy_source,
@@ -40,8 +43,6 @@ from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Valkey
 from tests.support.units import PROCESSES, read_unit
 from tests.support.worker_processes import until
-from tests.test_dockerfile import PACKAGES, PROJECT
-from tests.test_docs import fences
 from worker.local.services import free_port
 
 pytestmark = pytest.mark.long

@@ -18,7 +18,7 @@ from worker.intake import store
 from worker.intake.accept import accept
 from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
-from worker.stream import FIELD, KEY, MOST_BYTES, Entries
+from worker.stream import BYTES_AT_ONCE, FIELD, KEY, Entries
 
 WHEN = 1_767_225_600_000
 
@@ -180,7 +180,7 @@ def test_a_flush_while_the_stream_is_drained_ends_no_reader(context: Context) ->
 
 def test_one_read_takes_little_more_than_its_bound(context: Context) -> None:
     context.stream.join()
-    big = b"x" * (MOST_BYTES // 4)
+    big = b"x" * (BYTES_AT_ONCE // 4)
     for _ in range(9):
         context.redis.xadd(KEY, {FIELD: big})
     for expected in (4, 4, 1):

@@ -1,44 +1,23 @@
 """The manifests for Kubernetes: kustomize builds them, its schemas take them, and they say what the code says."""
 
 import re
-import subprocess
-import sys
 import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
-import yaml
 
+from tests.support.deployments import KUBERNETES, SERVICES, Manifest, built, of_kind
 from tests.support.dockerfile import ROOT, RUNTIME, of, pairs
-from tests.support.installed import needed
+from tests.support.documents import text_of
 from tests.support.units import PROCESSES, read_unit
-from tests.test_compose import SERVICES
-from tests.test_docs import text_of
-from worker.settings import OF_FILES, Settings
+from worker.setting_sources import OF_FILES
+from worker.settings import Settings
 
-FOLDER = ROOT / "deploy" / "kubernetes"
 VERSION = "1.37"
 BUILDS = ("base", "overlays/production", "overlays/autoscaled")
 DEPLOYMENTS = {f"turnout-{name}": name for name in PROCESSES}
-Manifest = dict[str, Any]
-
-
-@cache
-def built(folder: str) -> list[Manifest]:
-    """Give what `kubectl apply -k` would send."""
-    here = str(Path(sys.executable).parent / "kubectl")
-    command = [here if Path(here).exists() else needed("kubectl"), "kustomize", str(FOLDER / folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return list(yaml.safe_load_all(done.stdout))
-
-
-def of_kind(kind: str, folder: str = "base") -> dict[str, Manifest]:
-    return {one["metadata"]["name"]: one for one in built(folder) if one["kind"] == kind}
 
 
 def pod_of(workload: Manifest) -> Manifest:
@@ -111,7 +90,7 @@ def test_every_variable_is_a_setting_and_every_secret_a_file_of_the_secret(folde
     assert set(files) <= {f"TURNOUT_{name.upper()}" for name in OF_FILES}
     assert set(plain) <= {f"TURNOUT_{name.upper()}" for name in Settings.model_fields}
     assert not set(plain) & {f"TURNOUT_{name.upper()}" for name in OF_FILES}
-    asked = set(re.findall(r"--from-file=([\w-]+)", (FOLDER / "base/settings.yaml").read_text()))
+    asked = set(re.findall(r"--from-file=([\w-]+)", (KUBERNETES / "base/settings.yaml").read_text()))
     assert {Path(path).name for path in files.values()} == asked
     for one in workloads(folder):
         container = container_of(one)

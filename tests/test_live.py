@@ -221,6 +221,7 @@ def _status(visitor: Visitor) -> int:
         return answer.status_code
 
 
+@pytest.mark.slow
 def test_all_streams_end_in_order_when_the_process_stops(tab: Open, context: Context) -> None:
     with running_console(context) as console:
         viewer = console.of(Role.VIEWER)

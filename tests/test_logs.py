@@ -29,17 +29,18 @@ from sqlalchemy.exc import DBAPIError
 
 from models.tables import Attempt, Batch, Refused
 from models.words import AttemptKind
+from tests.support import warm
 from tests.support.api import key_for
 from tests.support.ledger import ask, message
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import CELERY, COMMANDS, Workers, environment, running_workers, until
 from worker import failures
-from worker.celery import ACCEPT, DELIVER, SWEEP, VERIFY
 from worker.context import Context
 from worker.local.services import Postgres, free_port, is_taken, valkey_command
 from worker.log import get_logger
 from worker.logging_setup import OURS, set_up
 from worker.settings import Settings
+from worker.task_names import ACCEPT, DELIVER, SWEEP, VERIFY
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("quillfeather", "zora", "8675309")
@@ -282,15 +283,8 @@ def test_a_port_that_is_taken_is_a_line(settings: Settings, tmp_path: Path) -> N
 @pytest.mark.usefixtures("engine")
 def test_what_runs_and_stops_logs_json_alone(settings: Settings, context: Context, tmp_path: Path) -> None:
     port = free_port()
-    with (tmp_path / "web.log").open("wb") as log:
-        served = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", "--port", str(port)],
-            cwd=tmp_path,
-            env=environment(in_json(settings)),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+    command = [sys.executable, "-m", "cli", "serve", "--port", str(port)]
+    served = warm.start(command, tmp_path, environment(in_json(settings)), tmp_path / "web.log")
     try:
         with running_workers(in_json(settings), tmp_path):
             until(lambda: "serving" in (tmp_path / "web.log").read_text(), 30, (tmp_path / "web.log").read_text)

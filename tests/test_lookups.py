@@ -4,7 +4,9 @@ Counted are the rows that PostgreSQL fetched, not the time. `bench.flood` shows 
 """
 
 import random
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, func, text, update
@@ -28,9 +30,10 @@ from tests.support.ledger import (
     taken,
     waits,
 )
+from worker.database import json
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits
-from worker.queue.contact_index import held
+from worker.queue.contact_index import HOLDERS, held
 
 
 def again_and_again(times: int, contacts: list[str], event: str) -> dict[str, object]:
@@ -67,6 +70,29 @@ def test_a_flood_of_the_same_people_elsewhere_is_leapt_over(submit: Submit, engi
         before = fetched(connection)
         assert held(connection, {(quiet, contact) for contact in people(10)}) == {}
         assert fetched(connection) - before < 100
+
+
+_ABOUT_TO_COME = """
+INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input)
+SELECT 1000000 + n, sha256(CAST(CAST(n AS text) AS bytea)), :batch, n, 1, 'n' || lpad(CAST(n AS text), 4, '0'), '{}'
+FROM generate_series(1, 2000) n"""
+
+
+def heap_fetches(plan: Mapping[str, Any]) -> int:
+    """Count the rows that a plan looked up to see whether they are there."""
+    return int(plan.get("Heap Fetches", 0)) + sum(heap_fetches(part) for part in plan.get("Plans", ()))
+
+
+def test_what_others_are_about_to_commit_is_not_walked(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+    submit(message("a@example.com"))
+    (batch,) = ledger.batches()
+    pairs = json([{"event_id": batch.event_id, "contact": f"n{number:04}x"} for number in range(1, 2_000, 20)])
+    with engine.connect() as other, engine.connect() as connection:
+        other.execute(text(_ABOUT_TO_COME), {"batch": batch.id})
+        looked = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {HOLDERS.text}"), {"pairs": pairs})
+        (told,) = looked.scalar_one()
+    assert "Index Only Scan" in str(told), "the plan that is looked at"
+    assert heap_fetches(told["Plan"]) == 0
 
 
 def test_a_retry_older_than_a_flood_is_claimed_without_walking_it(

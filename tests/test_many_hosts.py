@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from models.words import Via
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.ledger import Ledger, ask, do
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import COMMANDS, Workers, until
-from tests.test_kills import enqueue, everything_is_accounted_for, left
 from worker import heartbeat
 from worker.context import Context
 from worker.operations import schedules

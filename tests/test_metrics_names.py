@@ -17,7 +17,6 @@ from tests.support.monitors import asked, open_monitor
 from tests.support.prometheus import promtool
 from tests.support.sandbox_server import RunningSandbox
 from worker import failures, heartbeat
-from worker.celery import JOB, PURGE, TASKS
 from worker.delivery.call import word
 from worker.metrics.counted import Counted
 from worker.metrics.definitions import ALL, COUNTED, GATHERED, LABELS, OF_PROCESS, Definition, Type
@@ -26,6 +25,7 @@ from worker.monitor.gathered import LABELS as SERVICES
 from worker.monitor.readiness import ProcessKind
 from worker.queries.backlog import WaitsBecause
 from worker.settings import Settings
+from worker.task_names import JOB, PURGE, TASKS
 from worker.version import version
 
 ANSWERS = [answer.Settled, answer.RefusedWhole, answer.NotFound, answer.Limited, answer.PortalUnavailable]

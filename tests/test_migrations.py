@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.ledger import ask, do
 from tests.support.next_release import add_migrations
+from worker import schema
 from worker.local import migrate
 from worker.local.migrate import NotMigrated, upgrade, written_sql
 
@@ -41,6 +43,13 @@ def in_use(engine: Engine) -> Iterator[Callable[[], None]]:
     connection.execute(text("SELECT count(*) FROM refused"))
     yield connection.close
     connection.close()
+
+
+def test_the_revisions_that_a_release_knows_are_alembics() -> None:
+    """Each process reads them as text, without Alembic."""
+    walked = ScriptDirectory.from_config(migrate.configuration(None)).walk_revisions()
+    assert schema._revisions() == [script.revision for script in walked]  # noqa: SLF001 - what this release knows
+    assert len(schema._revisions()) > 17  # noqa: SLF001
 
 
 @pytest.mark.usefixtures("next_release")

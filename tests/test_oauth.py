@@ -16,7 +16,7 @@ from requests.structures import CaseInsensitiveDict
 from sqlalchemy import Engine, func, text, update
 
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.tables import Account
 from tasks.deliver import deliver
 from tests.support.ledger import do, idle_transactions

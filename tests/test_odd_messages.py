@@ -15,11 +15,12 @@ from tests.support.odd_messages import NAME, PUBLISHED, PUSHED, item
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, until
 from worker import heartbeat, unreadable
-from worker.celery import ACCEPT, DELIVER, SWEEP, TASKS, configuration
+from worker.celery import configuration
 from worker.finding import Level
 from worker.queries.attention import findings
 from worker.queries.status import read_status
 from worker.settings import Settings
+from worker.task_names import ACCEPT, DELIVER, SWEEP, TASKS
 
 NAMES: Final = ("quillfeather", "zora")
 

@@ -26,7 +26,8 @@ from worker.auth import openid
 from worker.auth.id_token import SKEW, role_of
 from worker.auth.openid import NotSignedIn, Provider, SignIn
 from worker.auth.sessions import User
-from worker.settings import Settings, SettingsError, read_settings
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, read_settings
 
 ADA = User("Ada Lovelace (248289761001)", Role.OPERATOR)
 

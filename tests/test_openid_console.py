@@ -13,7 +13,7 @@ from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser
 from tests.support.console import RunningConsole, Visitor, running_console, words
-from tests.support.ledger import ask, do
+from tests.support.ledger import Ledger, ask, do
 from tests.support.openid_provider import CLIENT, SECRET, OpenIdProvider, running_provider
 from worker import doctor
 from worker.context import Context
@@ -90,9 +90,8 @@ def test_an_operator_acts_under_name_and_subject(here: RunningConsole) -> None:
     visitor = signed_in(here)
     assert f"{ADA} operator" in words(visitor.page("/"))
     visitor.press("/accounts/default/pause", "/accounts", because="a trial")
-    assert [tuple(row) for row in ask(here.context.engine, "SELECT who, via, what FROM actions")] == [
-        (ADA, "console", "pause")
-    ]
+    (act,) = Ledger(here.context.engine).actions()
+    assert (act.who, act.via, act.what) == (ADA, "console", "pause")
     assert ADA in words(visitor.page("/actions"))
 
 

@@ -23,7 +23,7 @@ from hubspot_api.address import is_base, is_version, path_to
 from hubspot_api.client import get
 from hubspot_api.oauth import Grant
 from hubspot_api.participations import contact_path, event_path
-from hubspot_api.transport import NoResponse
+from hubspot_api.response import NoResponse
 from models.message import Address
 from models.tables import Account, Error, Record, Refused
 from models.words import Outcome, State
@@ -43,7 +43,8 @@ from worker.accounts.token_renewal import sealed
 from worker.context import Context
 from worker.operations import correct, jobs
 from worker.queries.error_filter import Filter
-from worker.settings import Settings, SettingsError, read_settings
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, read_settings
 from worker.webhooks import endpoint
 from worker.webhooks.signature import WebhookMessage
 

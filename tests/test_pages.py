@@ -16,8 +16,8 @@ from models import input_check
 from models.input_check import Candidate
 from models.message import _FIELDS, MOST_BYTES, MOST_INPUTS, Message, read_message
 from tasks.intake import intake
-from tests.test_docs import PAGES, text_of
-from web import access, hubspot_format, limits, long_poll
+from tests.support.documents import PAGES, text_of
+from web import access, hubspot_format, limits, long_poll, together
 from web.reference.failures import FAILURES
 from worker.auth import signin_limit
 from worker.context import Context
@@ -188,7 +188,7 @@ def test_the_bounds_of_the_api_are_those_of_the_page() -> None:
         f"| {hubspot_format.MOST_ANSWER >> 20} MiB; {hubspot_format.MOST_DETAIL >> 20} MiB of errors in full |",
         f"| {limits.ROOM_OF_ANSWERS.of_one >> 20} MiB of one key |",
         f"| {long_poll.MOST_OF_KEY} of one key, {long_poll.MOST:,} in a process |",
-        f"| {access.LOOKUPS[1]} from one address, {access.LOOKUPS[0]} in a process |",
+        f"| {together.MOST} from one address, {access.THREADS * together.MOST} in a process |",
         f"| {input_check.LONGEST_LOCAL_PART} bytes before the `@`, {domain} after it, {address} characters |",
     ):
         assert row in said, row

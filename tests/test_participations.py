@@ -24,7 +24,7 @@ from hubspot_api.participations import (
     read_page,
     wanted,
 )
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.input_check import Candidate, check_input
 from models.message import Address
 from models.verification_policy import (

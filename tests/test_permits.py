@@ -6,7 +6,7 @@ from worker.settings import Settings
 
 
 def test_where_half_of_a_process_waits_the_others_ask_without_waiting(settings: Settings) -> None:
-    context = Context(settings.model_copy(update={"burst_limit": 1, "burst_seconds": 1.0}))
+    context = Context(settings.model_copy(update={"burst_limit": 1, "burst_seconds": 60.0}))
     to = context.destination("default")
     for _ in range(2 * WAITERS):  # whoever waited waits no more
         permit(context, to, patience=0)

@@ -22,13 +22,12 @@ from tasks.deliver import deliver
 from tasks.intake import LOCK, intake
 from tasks.sweep import sweep
 from tasks.verify import verify
+from tests.support.accounted import enqueue, everything_is_accounted_for, left, message
 from tests.support.jobs import run
 from tests.support.ledger import do, make_due
 from tests.support.rabbitmq import missing
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
-from tests.support.worker_processes import running_workers, until
-from tests.test_broker_outage import told
-from tests.test_kills import enqueue, everything_is_accounted_for, left, message
+from tests.support.worker_processes import running_workers, told, until
 from worker.context import Context
 from worker.database import make_engine, sqlstate
 from worker.intake.accept import Inbound, accept

@@ -16,6 +16,7 @@ import requests
 from sqlalchemy import Engine, create_engine
 
 from models.words import Outcome
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.background import beside
 from tests.support.databases import Databases
 from tests.support.ledger import WHEN, ask, message, outcomes, settled, taken, wrong_now
@@ -23,7 +24,6 @@ from tests.support.next_release import add_migrations
 from tests.support.previous_release import PreviousWorkers, check_out, run
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import Workers, environment, until
-from tests.test_kills import enqueue, everything_is_accounted_for, left
 from worker import heartbeat
 from worker.context import Context
 from worker.database import make_engine

@@ -14,6 +14,8 @@ import pytest
 import requests
 from sqlalchemy import Engine, make_url, text
 
+import cli.health
+import worker.settings
 from models.words import Role
 from tests.support.api import Api, key_for, running_server
 from tests.support.contexts import open_context
@@ -289,7 +291,7 @@ def test_the_command_asks_at_the_monitor_port(
     with open_monitor(settings, ProcessKind.WORKER) as url:
         port = int(url.rpartition(":")[2])
         here = settings.model_copy(update={"monitor_port": port, "monitor_host": "0.0.0.0"})
-        monkeypatch.setattr("worker.settings.load_settings", lambda: here)
+        monkeypatch.setattr(worker.settings, "load_settings", lambda: here)
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
         assert turnout("health").output == "alive\n"
         assert turnout("health", "--ready").output == "ready\n"
@@ -314,7 +316,7 @@ def test_the_command_asks_the_web_process_where_no_setting_says_another(
     turnout: Turnout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: Api
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.health.SERVES", api.url)
+    monkeypatch.setattr(cli.health, "SERVES", api.url)
     assert turnout("health", "--ready").output == "ready\n"
 
 

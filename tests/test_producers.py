@@ -18,12 +18,14 @@ from sqlalchemy import Engine, text
 
 from models.words import Door
 from tasks.intake import intake
+from tests.support import warm
 from tests.support.api import Api, delivering
 from tests.support.services import Valkey
-from worker.celery import ACCEPT, WORKER_OPTIONS, app
+from worker.celery import app
 from worker.context import Context
 from worker.intake.receipts import Receipt, receipt
 from worker.settings import Settings
+from worker.task_names import ACCEPT, WORKER_OPTIONS
 
 PRODUCERS = Path(__file__).parent.parent / "examples" / "producers"
 OURS = {"cli", "hubspot_api", "migrations", "models", "sandbox", "tasks", "web", "worker"}
@@ -146,8 +148,7 @@ def running_worker(settings: Settings, home: Path) -> Iterator[None]:
         "TURNOUT_DATA_DIR": str(settings.data_dir),
     }
     command = [sys.executable, "-m", "celery", "-A", "worker", "worker", *WORKER_OPTIONS, "-Q", ACCEPT]
-    with (home / "worker.log").open("wb") as log:
-        worker = subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    worker = warm.start(command, home, env, home / "worker.log")
     try:
         yield
     finally:

@@ -11,14 +11,14 @@ import pytest
 from typer.main import get_command
 
 from cli.app import app
+from tests.support.deployments import SERVICES, interpolated, of_kind
 from tests.support.dockerfile import ROOT
+from tests.support.documents import code, fences, text_of
 from tests.support.installed import HOME, needed
 from tests.support.prometheus import promtool, rules
 from tests.support.units import FOLDER, PROCESSES, read_unit
-from tests.test_compose import SERVICES, interpolated
-from tests.test_docs import code, fences, text_of
-from tests.test_kubernetes import of_kind
-from worker.settings import OF_FILES, Settings
+from worker.setting_sources import OF_FILES
+from worker.settings import Settings
 
 PAGE = text_of("docs/production.md")
 CODE = [

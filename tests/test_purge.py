@@ -1,6 +1,5 @@
 """What is older than the retention goes in small steps while work goes on; what waits stays, and the books balance."""
 
-import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -22,6 +21,7 @@ from tests.support.fixtures import Submit
 from tests.support.jobs import ME, cancel, retry
 from tests.support.ledger import (
     Ledger,
+    age,
     ask,
     batch,
     deliver_all,
@@ -34,9 +34,8 @@ from tests.support.ledger import (
     taken,
     waits,
 )
-from tests.test_concurrency import SIZE, Storm
+from tests.support.storm import SIZE, PurgingStorm, keep_what_goes
 from worker import failures
-from worker.celery import PURGE
 from worker.context import Context
 from worker.database import make_engine
 from worker.operations import audit_log, jobs
@@ -48,22 +47,9 @@ from worker.retention import delete as deleting, purge as purging
 from worker.retention.delete import Counts
 from worker.retention.purge import preview, purge, purge_a_little
 from worker.settings import Settings
+from worker.task_names import PURGE
 
 TABLES = ("batches", "records", "errors", "attempts", "refused", "submissions", "job_items", "actions")
-
-
-def age(engine: Engine, days: float) -> None:
-    """Let everything be so much older."""
-    for table, columns in (
-        ("batches", ("settled_at",)),
-        ("attempts", ("started_at",)),
-        ("refused", ("refused_at",)),
-        ("submissions", ("received_at",)),
-        ("jobs", ("ended_at",)),
-        ("actions", ("at",)),
-    ):
-        earlier = ", ".join(f"{column} = {column} - :days * interval '1 day'" for column in columns)
-        do(engine, f"UPDATE {table} SET {earlier}", days=days)
 
 
 def left(engine: Engine) -> dict[str, int]:
@@ -373,41 +359,6 @@ def test_a_purge_that_fails_is_noted_until_it_goes_on(context: Context, monkeypa
     do(context.engine, update(Purged).values(due_at=func.now()))
     purge_a_little(context)
     assert failures.last(context.redis) == []
-
-
-class PurgingStorm(Storm):
-    """A storm in which what was settled a moment ago is old, and goes."""
-
-    gone = Counts()
-
-    def rage(self) -> None:
-        purger = self._thread("purge", self._every(0.05, self._purge))
-        super().rage()
-        purger.join(30)
-
-    def _purge(self, _: random.Random) -> None:
-        self.gone += purge(self.engine, 0.3 / 86_400)
-
-    def judge(self) -> list[str]:
-        """What was purged can be accepted anew, so what is stored is not judged by what was handed in."""
-        do(self.engine, "INSERT INTO errors OVERRIDING SYSTEM VALUE SELECT * FROM gone")
-        wrong = [*self.wrong, *self.posts.wrong(self.engine)]
-        do(self.engine, "DELETE FROM errors USING gone WHERE errors.id = gone.id")
-        counted = audit(self.engine)
-        return wrong if counted.balanced else [*wrong, str(counted)]
-
-
-def keep_what_goes(engine: Engine) -> None:
-    """Keep the errors that are purged: the ledger must know of them."""
-    for statement in (
-        "CREATE TABLE gone (LIKE errors)",
-        (
-            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN INSERT INTO gone SELECT old.*; RETURN old; END'"
-        ),
-        "CREATE TRIGGER keep BEFORE DELETE ON errors FOR EACH ROW EXECUTE FUNCTION keep()",
-    ):
-        do(engine, statement)
 
 
 def purging_storm(context: Context, settings: Settings, rules: Rules, seed: int, calls: int) -> None:

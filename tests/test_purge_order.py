@@ -12,6 +12,7 @@ from tests.support.jobs import correct, retry
 from tests.support.ledger import (
     WHEN,
     Ledger,
+    age,
     ask,
     deliver_all,
     do,
@@ -23,7 +24,6 @@ from tests.support.ledger import (
     take,
     taken,
 )
-from tests.test_purge import age
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
 from worker.queue import unconfirmed

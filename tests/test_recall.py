@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select, text
+from sqlalchemy import Engine, delete, insert, select, text, update
 
 from models.tables import Account, Attempt
 from worker.context import GRACE, LATELY, still_counting
@@ -13,8 +13,8 @@ TIMEOUT, WINDOW = 15.0, 10.0
 HELD = GRACE + TIMEOUT + WINDOW
 """The POST may begin so much later than its attempt's row."""
 OTHERS_ATTEMPTS = """
-INSERT INTO attempts (batch_id, sent, started_at, finished_at)
-SELECT b.id, 1, now() - :ago * interval '1 second', now() - :ago * interval '1 second'
+INSERT INTO attempts (batch_id, account_id, sent, started_at, finished_at)
+SELECT b.id, a.id, 1, now() - :ago * interval '1 second', now() - :ago * interval '1 second'
 FROM batches b JOIN accounts a ON a.id = b.account_id, generate_series(1, :number) WHERE a.name = 'other'"""
 
 
@@ -40,12 +40,26 @@ def test_a_call_under_way_counts_until_one_window_after_its_time_out(engine: Eng
     assert HELD - 1 < still_counting(engine, mine, TIMEOUT, WINDOW) <= HELD
 
 
-@pytest.mark.parametrize("number", [LATELY - 1, LATELY, 3 * LATELY])
+@pytest.mark.parametrize("number", [LATELY - 2, LATELY])
 def test_however_many_calls_others_made_since_a_call_under_way_is_not_overlooked(
     engine: Engine, mine: int, number: int
 ) -> None:
     others(engine, number, 0)
     assert HELD - 2 < still_counting(engine, mine, TIMEOUT, WINDOW) <= HELD
+
+
+@pytest.mark.parametrize(("number", "held"), [(10_000, 0), (LATELY - 2, 0), (LATELY, HELD)])
+def test_an_account_without_a_call_waits_only_where_not_all_calls_of_late_are_looked_at(
+    engine: Engine, mine: int, number: int, held: float
+) -> None:
+    others(engine, number, 0)
+    assert held - 2 < still_counting(engine, mine + 1_000, TIMEOUT, WINDOW) <= held
+
+
+def test_a_call_whose_account_is_not_known_holds_every_account(engine: Engine, mine: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(Attempt).values(account_id=None))
+    assert HELD - 1 < still_counting(engine, mine + 1_000, TIMEOUT, WINDOW) <= HELD
 
 
 def test_what_others_did_long_ago_holds_nobody(engine: Engine, mine: int) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.api import running_api
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.worker_processes import running_workers, until
-from tests.test_kills import enqueue, everything_is_accounted_for, left
 from worker.context import Context
 from worker.database import make_engine
 from worker.local.migrate import upgrade

@@ -26,12 +26,12 @@ from tasks.intake import intake
 from tasks.verify import verify
 from tests.support.background import beside
 from tests.support.databases import Databases
+from tests.support.documents import text_of
 from tests.support.fixtures import Given, Turnout
 from tests.support.ledger import WHEN, Ledger, ask, do, make_due, message, outcomes
 from tests.support.replication import PROGRAMS, Archived
 from tests.support.sandbox_calls import by_email, external_path, post
 from tests.support.sandbox_server import RunningSandbox
-from tests.test_docs import text_of
 from worker import settings as settings_module, startup
 from worker.accounts.state import pause
 from worker.context import Context
@@ -77,6 +77,7 @@ def backup(sending: Context, databases: Databases, tmp_path: Path) -> Iterator[C
 
     def run(lines: str) -> None:
         sending.engine.dispose()
+        databases.leave(name)
         shell(lines, tmp_path, **server)
 
     def restore() -> None:
@@ -149,7 +150,7 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     restore()
     assert outcomes(sending.engine) == {"delivered": 2, "pending": 1}
     (numbers_ahead,) = re.findall(r'psql "\$TURNOUT_DATABASE_URL" -c "(SELECT .*)"', OPERATIONS)
-    last = ask(sending.engine, "SELECT max(id) FROM records")[0][0]
+    last = Ledger(sending.engine).records()[-1].id
     do(sending.engine, numbers_ahead)
 
     sent(sending)  # HubSpot has it already, and says so by an empty answer: it is read back
@@ -157,7 +158,7 @@ def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twi
     submit(lost, lost)  # the producer submits what it submitted since, and does it twice
     sent(sending)
     assert outcomes(sending.engine) == {"delivered": 4}
-    ids = [row.id for row in ask(sending.engine, "SELECT id FROM records ORDER BY id")]
+    ids = [record.id for record in Ledger(sending.engine).records()]
     assert [number > last + 1_000_000 for number in ids] == [False, False, False, True]
 
     missing = tmp_path / "missing.jsonl"

@@ -5,20 +5,25 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 import worker.queue.claim
+from hubspot_api.answer import Settled
 from models.accept_rules import Rules
 from models.tables import Account, Batch, Error, Event, Lane
+from models.verification_policy import WAITS
 from models.words import Door, Origin, Outcome, State, Status
 from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import (
     LEASE,
+    NO,
     Ledger,
     Posts,
+    account_id,
     ask,
     batch,
     deliver_all,
@@ -34,28 +39,42 @@ from tests.support.ledger import (
     taken,
     waits,
 )
+from worker import trip
 from worker.context import Context
+from worker.delivery.read_back_plan import ContactReading, judged_by_contact
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, steps as job_steps
 from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
 from worker.queries.reconciliation import audit
-from worker.queue.claim import claim
+from worker.queue import read_back_results, settle, unconfirmed
+from worker.queue.attempts import AttemptResult
+from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
+from worker.queue.read_back_results import ReadBackResult
+from worker.queue.unconfirmed import Unconfirmed
+from worker.trip import Trip
 
+pytestmark = pytest.mark.usefixtures("live_first")
+AMBIGUOUS = AttemptResult("ambiguous", 503, 5, "", "")
 FAILED = Filter((Outcome.FAILED,))
 CANCELED = Filter((Outcome.CANCELED,))
-
-
-@pytest.fixture(autouse=True)
-def live_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
 def errors(engine: Engine) -> list[tuple[object, ...]]:
     rows = ask(engine, select(Error.outcome, Error.category, Error.resolution).order_by(Error.id))
     return [tuple(row) for row in rows]
+
+
+def ambiguous(engine: Engine, claimed: Claim) -> None:
+    """The claim's call brings no answer, and its batch waits for its next turn."""
+    assert settle.postpone(engine, claimed, 0, "HTTP 503", AMBIGUOUS, spends=True)
+
+
+def absent_by_contact(one: Unconfirmed) -> list[ReadBackResult]:
+    """What a look comes to that sees nothing of the contact."""
+    return judged_by_contact(ContactReading(one.contact, (one,), ended=True), [one], {one.event_id: []}, WAITS)
 
 
 def records(engine: Engine) -> list[int]:
@@ -106,6 +125,7 @@ def test_only_what_is_asked_for_is_retried(submit: Submit, engine: Engine) -> No
     assert outcomes(engine) == {"pending": 4, "delivered": 2}
 
 
+@pytest.mark.slow
 def test_two_retries_at_once_move_a_record_once(
     submit: Submit, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +192,137 @@ def test_what_may_have_arrived_before_its_retry_is_in_doubt_where_the_retry_is_c
     assert outcomes(engine) == {"unconfirmed": 2, "canceled": 1}
     assert retry(engine, 100, Filter((Outcome.UNCONFIRMED,))) == 2
     assert audit(engine).balanced
+
+
+def is_looked_for(engine: Engine) -> list[tuple[str, bool]]:
+    """The outcomes of the records, by their last errors, and whether they are looked for at HubSpot."""
+    last = {row.record_id: (row.outcome.value, row.verify_at is not None) for row in Ledger(engine).errors()}
+    return [last[record_id] for record_id in sorted(last)]
+
+
+def test_what_is_rejected_with_no_call_in_doubt_is_not_looked_for(submit: Submit, engine: Engine) -> None:
+    """Whether it was sent once, again after a limit, or again by an operator."""
+    submit(message("a@x.org"), message("b@x.org", event="78"))
+    settled(engine, taken(engine), rejected=[0])
+    postponed(engine, taken(engine), spends=False)
+    settled(engine, taken(engine), rejected=[0])
+    assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 2
+    while (claimed := take(engine)) is not None:
+        settled(engine, claimed, rejected=[0])
+    assert is_looked_for(engine) == [("rejected", False)] * 2
+
+
+def test_what_may_have_arrived_is_looked_for_however_often_it_is_retried_and_rejected(
+    submit: Submit, engine: Engine
+) -> None:
+    submit(message("a@x.org"))
+    for _ in range(2):
+        ambiguous(engine, taken(engine))
+        settled(engine, taken(engine), rejected=[0])
+        assert is_looked_for(engine) == [("rejected", True)]
+        assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 1
+        assert is_looked_for(engine) == [("rejected", False)]  # it is sent again
+        settled(engine, taken(engine), rejected=[0])
+        assert is_looked_for(engine) == [("rejected", True)]
+        assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 1
+    assert cancel(engine, CancelFilter()) == (1, 1)
+    assert is_looked_for(engine) == [("unconfirmed", True)]
+
+
+def test_what_was_looked_for_in_vain_is_in_doubt_no_more(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"))
+    ambiguous(engine, taken(engine))
+    settled(engine, taken(engine), rejected=[0])
+    do(engine, update(Error).values(verify_at=None, context={"read_back": {"left": "it is not there"}}))
+    assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 1
+    settled(engine, taken(engine), rejected=[0])
+    assert is_looked_for(engine) == [("rejected", False)]
+
+
+def test_what_is_rejected_in_a_part_is_in_doubt_by_the_calls_of_the_batch_that_it_was_split_from(
+    submit: Submit, engine: Engine, ledger: Ledger
+) -> None:
+    submit(message("a@x.org", "b@x.org"))
+    ambiguous(engine, taken(engine))
+    again = taken(engine)
+    assert again.attempt_id is not None
+    apart = settle.PartialAnswer(Settled({}, {0: NO}, {}), {0: again.attempt_id})
+    assert settle.postpone(engine, again, 0, "no permit", None, spends=False, apart=apart)
+    (error,) = ledger.errors()
+    assert (error.outcome, error.batch_id == again.batch_id, error.account_id) == ("rejected", False, 1)
+    assert error.verify_at is not None
+
+
+def test_what_is_rejected_beside_a_part_without_an_answer_is_not_looked_for(submit: Submit, engine: Engine) -> None:
+    """The call that brought none held the others; a limit stopped the first claim."""
+    submit(message("a@x.org", "b@x.org"))
+    postponed(engine, taken(engine), spends=False)
+    claimed = taken(engine)
+    assert claimed.attempt_id is not None
+    apart = settle.PartialAnswer(Settled({}, {0: NO}, {}), {0: claimed.attempt_id})
+    assert settle.postpone(engine, claimed, 0, "HTTP 503", AMBIGUOUS, spends=True, apart=apart)
+    assert is_looked_for(engine) == [("rejected", False)]
+
+
+def test_what_failed_is_looked_for_where_its_last_call_alone_brought_no_answer(submit: Submit, engine: Engine) -> None:
+    submit(message("a@x.org"), message("b@x.org", event="78"))
+    settle.give_up(engine, taken(engine), "HTTP 503; 1 attempt", AMBIGUOUS)
+    given_up(engine, taken(engine))
+    assert is_looked_for(engine) == [("failed", True), ("failed", False)]
+    assert retry(engine, 100, FAILED) == 2
+
+
+@pytest.mark.parametrize("ends", [Outcome.REJECTED, Outcome.FAILED])
+def test_what_is_looked_for_overtakes_until_it_is_not_found(submit: Submit, engine: Engine, ends: Outcome) -> None:
+    for event in ("77", "78"):
+        submit(message("a@x.org", event=event))
+        given_up(engine, taken(engine))
+        submit(message("a@x.org", state="cancel", event=event))
+        ambiguous(engine, newer := taken(engine))
+        newer = taken(engine)
+        if ends is Outcome.FAILED:
+            settle.give_up(engine, newer, "HTTP 503; 2 attempts", AMBIGUOUS)
+        else:
+            settled(engine, newer, rejected=[0])
+    looked_in_vain = update(Error).where(Error.batch_id == newer.batch_id)
+    do(engine, looked_in_vain.values(verify_at=None, context={"read_back": {"left": "it is not there"}}))
+    assert retry(engine, 100, Filter((Outcome.FAILED,), state=State.REGISTER)) == 2
+    sent = [take(engine), take(engine)]
+    assert sorted(len(claimed.members) for claimed in sent if claimed) == [0, 1]
+    rows = ask(engine, select(Error.batch_id).where(Error.category == "SUPERSEDED"))
+    superseded = [batch(engine, row.batch_id).event_id for row in rows]
+    assert superseded != [newer.event_id]
+    assert len(superseded) == 1
+
+
+def test_a_worker_dies_after_its_post_and_an_operator_cancels(
+    submit: Submit, engine: Engine, context: Context, ledger: Ledger
+) -> None:
+    """Claim, POST, the lease runs out, cancel, looks that find nothing: the record is canceled, and can be put back."""
+    submit(message("a@x.org"))
+    taken(engine)
+    assert cancel(engine, CancelFilter()) == (0, 0)  # it is being sent
+    let_pass(engine, 1)
+    assert reclaim(context.engine) == 1
+    assert cancel(engine, CancelFilter()) == (1, 1)
+    assert outcomes(engine) == {"unconfirmed": 1}
+    assert retry(engine, 100, CANCELED) == 0
+    for reads in range(len(WAITS) + 1):
+        let_pass(engine, 1)
+        (one,) = unconfirmed.take(engine, account_id(engine), LEASE, len(WAITS)).records
+        assert (one.canceled, one.stands, one.reads) == (True, False, reads)
+        (result,) = absent_by_contact(one)
+        with engine.begin() as connection:
+            lock_event(connection, one.event_id)
+            assert read_back_results.store(connection, [result]) == 1
+    assert outcomes(engine) == {"canceled": 1}
+    assert [(row.outcome, row.category, row.resolution) for row in ledger.errors()] == [
+        ("unconfirmed", "CANCELED", "dismissed"),
+        ("canceled", "CANCELED", None),
+    ]
+    assert retry(engine, 100, CANCELED) == 1
+    settled(engine, taken(engine))
+    assert outcomes(engine) == {"delivered": 1}
 
 
 def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine: Engine, ledger: Ledger) -> None:
@@ -284,7 +435,7 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
     again = taken(engine)
     assert (again.origin, [member.contact for member in again.members]) == (Origin.RETRY, ["b@x.org"])
     (superseded,) = ledger.errors(Error.category == "SUPERSEDED")
-    assert (superseded.outcome, superseded.resolution, superseded.context) == ("canceled", "superseded", {"by": newer})
+    assert (superseded.outcome, superseded.resolution, superseded.context["by"]) == ("canceled", "superseded", newer)
     assert str(newer) in superseded.message
     assert batch(engine, again.batch_id).size == 2
     settled(engine, again)
@@ -296,9 +447,6 @@ def test_a_retry_overtaken_by_a_newer_record_is_superseded_and_says_by_which(
 def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(
     submit: Submit, engine: Engine, ledger: Ledger
 ) -> None:
-    from hubspot_api.answer import Settled
-    from worker.queue.settle import settle
-
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
@@ -306,7 +454,7 @@ def test_a_retry_that_is_overtaken_whole_is_complete_without_a_call(
     settled(engine, taken(engine))
     again = taken(engine)
     assert (again.members, again.attempt_id) == ([], None)
-    assert settle(engine, again, Settled({}, {}, {}), None)
+    assert settle.settle(engine, again, Settled({}, {}, {}), None)
     assert outcomes(engine) == {"canceled": 1, "delivered": 1}
     assert len(ledger.attempts()) == 2
 
@@ -544,6 +692,7 @@ def test_a_canceled_retry_can_be_retried_but_not_what_was_superseded_in_it(
     assert audit(engine).balanced
 
 
+@pytest.mark.slow
 def test_retries_and_cancels_at_once_leave_every_record_one_outcome(submit: Submit, engine: Engine) -> None:
     submit(*(message(*people(20), event=str(event)) for event in range(3)), batch_size=4)
     stop = threading.Event()
@@ -573,17 +722,30 @@ def test_retries_and_cancels_at_once_leave_every_record_one_outcome(submit: Subm
 @pytest.fixture
 def lose_commits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let the nth commit from now on happen, and be reported as a lost connection."""
-    commit = engine.dialect.do_commit
+    commit, send = engine.dialect.do_commit, trip.send
     left = 0
 
-    def lost(connection: Any) -> None:
+    def count() -> None:
         nonlocal left
-        commit(connection)
         left -= 1
         if left == 0:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
+    def lost(connection: Any) -> None:
+        status = connection.driver_connection.info.transaction_status
+        ends = status is not TransactionStatus.IDLE  # else a trip has committed
+        commit(connection)
+        if ends:
+            count()
+
+    def lost_in_trip(driver: Any, begins: Any, sent: Trip, *more: Any) -> Any:
+        answered = send(driver, begins, sent, *more)
+        if sent.commit:
+            count()
+        return answered
+
     monkeypatch.setattr(engine.dialect, "do_commit", lost)
+    monkeypatch.setattr(trip, "send", lost_in_trip)
 
     def lose(nth: int) -> None:
         nonlocal left
@@ -631,7 +793,7 @@ def test_an_ambiguous_commit_of_accept_is_repeated_by_its_redelivery_alone(
     import json
 
     handed = [Inbound(Door.STREAM, "1-0", json.dumps(message(*people(5))).encode())]
-    for nth in (1, 2):  # the events' commit, then that of the records
+    for nth in (1, 2, 2):  # that of the look at the events, of the new event, of the records
         lose_commits(nth)
         with pytest.raises(DBAPIError), engine.connect() as connection:
             accept(connection, handed, rules)

@@ -14,7 +14,19 @@ import web.masking
 import web.receipts
 from tests.support.api import WHEN, Api, delivering, running_api
 from tests.support.contexts import open_context
-from tests.support.routes import RIVALS, SPELT, SUBMISSION, Walker, all_of, fill, tells, walkers
+from tests.support.routes import (
+    RIVALS,
+    SAMPLES,
+    SPELT,
+    SUBMISSION,
+    Route,
+    Walker,
+    all_of,
+    fill,
+    routes_of,
+    tells,
+    walkers,
+)
 from tests.support.sandbox_server import running_sandbox
 from web.app import create_app
 from worker.accounts.registry import add
@@ -22,8 +34,6 @@ from worker.context import Context
 from worker.settings import Settings
 
 PRODUCERS = ("shop", "rival", "stranger")
-Route = tuple[str, str]
-"""A method and a path."""
 EVERYBODY = ("nobody", *PRODUCERS, "viewer", "operator")
 
 
@@ -158,27 +168,6 @@ ROUTES: dict[Route, Expected] = {
         )
     },
 }
-SAMPLES = {
-    "version": "2026-09",
-    "externalEventId": "webinar",
-    "objectId": "77",
-    "subscriberState": "register",
-    "contactIdentifier": quote(SPELT[0]),
-    "marketingEventId": "77",
-    "externalAccountId": "acme",
-    "submission": str(SUBMISSION),
-    "name": "console.css",
-    "link": "x",
-    "batch": "1",
-    "event": "1",
-    "contact": "1000",
-    "refusal": "1",
-    "action": "retry",
-    "job": "1",
-    "account": "default",
-    "schedule": "nightly",
-    "erasure": "1",
-}
 TYPED = [quote(one, safe="") for one in SPELT]
 
 
@@ -228,16 +217,6 @@ def test_the_page_on_security_says_of_roles_what_holds() -> None:
     assert said == [[what, *(may(role, routes) for role in NAMES)] for what, routes in MAY.items()]
     assert all(len(routes) > 0 for routes in MAY.values())
     assert len(MAY["see the console's pages"]) > 10
-
-
-def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
-    """Name every route; one of a kind that this does not know is an error."""
-    for route in routes:
-        included = getattr(route, "original_router", None)
-        if included is not None:
-            yield from routes_of(included.routes)
-        else:
-            yield from ((method, route.path) for method in route.methods)  # type: ignore[attr-defined]
 
 
 def unknown(routes: Iterable[BaseRoute]) -> set[Route]:

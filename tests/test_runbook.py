@@ -9,13 +9,12 @@ import pytest
 import typer
 
 from cli.app import app
+from tests.support.deployments import SERVICES, of_kind
 from tests.support.prometheus import promtool, rules
 from tests.support.units import PROCESSES, file_of, read_unit
-from tests.test_compose import SERVICES
-from tests.test_kubernetes import of_kind
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.metrics.definitions import ALL, Type
 from worker.settings import Settings
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 
 ROOT = Path(__file__).parent.parent
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"

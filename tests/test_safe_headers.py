@@ -9,11 +9,11 @@ import requests
 
 import web.participations
 import web.receipts
-from hubspot_api.transport import Response
+from hubspot_api.response import Response
 from models.words import Role
 from tests.support.api import Api, key_for
 from tests.support.console import RunningConsole
-from tests.test_roles import SAMPLES, routes_of
+from tests.support.routes import SAMPLES, routes_of
 from web.app import create_app
 from web.hubspot_format import JSON, Fault
 from web.participations import passed_on

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import screenshots
+from tests.support.browser import CHROMIUM
 
 ROOT = Path(__file__).parent.parent
 HERE = ROOT / "docs" / "screenshots"
@@ -34,7 +34,7 @@ def test_the_pictures_are_small() -> None:
     assert all(size_of(path)[0] <= 1_200 for path in HERE.iterdir())
 
 
-@pytest.mark.skipif("CI" not in os.environ and shutil.which("chromium") is None, reason="needs Debian's chromium")
+@pytest.mark.skipif("CI" not in os.environ and CHROMIUM is None, reason="needs Debian's Chromium")
 def test_the_command_makes_a_picture(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.screenshots", "errors", "--to", str(tmp_path / "made")]
     subprocess.run(command, cwd=ROOT, check=True, timeout=110)

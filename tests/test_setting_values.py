@@ -2,8 +2,9 @@
 
 import pytest
 
+from worker.setting_sources import SettingsError
 from worker.setting_values import broker_url, cleaned, database_url, header_value, http_url, masked, redis_url
-from worker.settings import SettingsError, read_settings
+from worker.settings import read_settings
 
 TAKEN = [
     (

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.settings import (
-    RUNNING,
-    SettingsError,
-    load_settings,
-    log_format,
-    read_settings,
-    running,
-    usable_settings,
-)
+from worker.setting_sources import RUNNING, SettingsError, running
+from worker.settings import load_settings, log_format, read_settings, usable_settings
 from worker.settings_shown import shown_settings
 
 

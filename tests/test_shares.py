@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
+from unittest.mock import patch
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import orjson
 import pytest
+from sqlalchemy.exc import DataError
 from starlette.responses import Response
 
 import web.access
@@ -20,21 +22,26 @@ import web.attendance
 import web.console.base
 import web.limits
 import web.long_poll
-from models.message import Message
+from models.message import Message, read_message
 from models.words import Door, Role
-from tests.support.api import BY_EMAIL, Api, key_for, running_api
+from tests.support.api import BY_EMAIL, Api, Held, key_for, running_api
 from tests.support.console import RunningConsole, running_console, words
 from tests.support.contexts import open_context
+from tests.support.ledger import message
 from tests.support.worker_processes import until
 from web import hubspot_format
 from web.console import live
 from web.console.form import read_form
-from web.group_commit import MOST, MOST_INPUTS, Asked, Storing, WaitingRequests
+from web.group_commit import MOST_INPUTS, PART, StoredRequest, Storing
 from web.hubspot_format import LEFT_OUT, MOST_ANSWER
 from web.limits import Admission, Answers
+from web.together import MOST, Asked, Together, WaitingWork
 from worker.auth import keys
 from worker.auth.keys import ApiKey
+from worker.context import Context
+from worker.intake import store
 from worker.intake.accept import Inbound
+from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
 
@@ -125,6 +132,7 @@ def test_inputs_that_cost_much_to_judge_hold_up_their_own_key_alone(
         return judged(self, identity)
 
     monkeypatch.setattr(Message, "judged", slow)
+    monkeypatch.setattr(web.attendance, "JUDGED_HERE", 0)  # as a body that may cost much
     with ThreadPoolExecutor(8) as pool:
         held = [pool.submit(api.submit, f"p{number}@example.com") for number in range(8)]
         until(lambda: judging["shop"] == 1, 30, "nothing is judged")
@@ -158,33 +166,33 @@ def test_a_transaction_of_one_key_holds_up_its_own_key_alone(
         assert {one.result().status_code for one in held} == {200}
 
 
-def asked(key_id: int, inputs: int = 1, part: str = "") -> Asked:
+def asked(key_id: int, inputs: int = 1, part: str = "") -> Asked[str]:
     """Give a request that waits to be stored, of so many inputs."""
-    message = cast("Message", type("Said", (), {"inputs": [None] * inputs}))
-    return Asked(Inbound(Door.HTTP, part, message=message, key_id=key_id), cast("Any", None), cast("Any", None))
+    return Asked(key_id, part, inputs, cast("Any", None))
 
 
-def keys_of(together: Sequence[Asked]) -> list[int | None]:
-    return [one.handed.key_id for one in together]
+def keys_of(together: Sequence[Asked[str]]) -> list[object]:
+    return [one.owner for one in together]
 
 
 def test_the_keys_take_turns() -> None:
-    waiting = WaitingRequests()
+    waiting = WaitingWork[str](MOST_INPUTS)
     for key, number in ((1, 500), (2, 3), (3, 1)):
         for index in range(number):
             waiting.put(asked(key, part=str(index)))
     first = waiting.take()
     assert keys_of(first)[:6] == [1, 2, 3, 1, 2, 1]
     assert (len(first), Counter(keys_of(first))[2]) == (MOST, 3)
-    assert [one.handed.part for one in first if one.handed.key_id == 1] == [str(index) for index in range(96)]
+    assert [one.what for one in first if one.owner == 1] == [str(index) for index in range(96)]
     waiting.put(asked(4))
     assert keys_of(waiting.take()) == [4], "the key whose transaction goes on waits"
+    assert waiting.take() == []
     waiting.finished(first)
-    assert [one.handed.part for one in waiting.take()] == [str(index) for index in range(96, 196)]
+    assert [one.what for one in waiting.take()] == [str(index) for index in range(96, 196)]
 
 
 def test_a_large_request_is_stored_alone_and_the_small_ones_of_others_before_it() -> None:
-    waiting = WaitingRequests()
+    waiting = WaitingWork[str](MOST_INPUTS)
     for key, inputs in ((1, 10_000), (1, 10_000), (2, 1), (3, 600), (4, 600), (2, 1)):
         waiting.put(asked(key, inputs))
     large = waiting.take()
@@ -198,18 +206,84 @@ def test_a_large_request_is_stored_alone_and_the_small_ones_of_others_before_it(
 
 
 def test_whatever_waits_is_taken_once_in_its_keys_order() -> None:
-    waiting, taken = WaitingRequests(), list[tuple[int | None, str]]()
+    waiting, taken = WaitingWork[str](MOST_INPUTS), list[tuple[object, str]]()
     for index in range(600):
         waiting.put(asked(index * 7 % 11, 1 + index * index % 900, str(index)))
     while len(taken) < 600:
         together = waiting.take()
-        assert len(together) == 1 or sum(one.handed.inputs for one in together) <= MOST_INPUTS
-        taken += [(one.handed.key_id, one.handed.part) for one in together]
+        assert len(together) == 1 or sum(one.weight for one in together) <= MOST_INPUTS
+        taken += [(one.owner, one.what) for one in together]
         waiting.finished(together)
     assert len({part for _, part in taken}) == 600
     for key in range(11):
         mine = [int(part) for one, part in taken if one == key]
         assert mine == sorted(mine)
+
+
+def test_what_is_asked_for_while_the_threads_are_busy_goes_together_and_fails_together() -> None:
+    go, done = threading.Event(), list[list[int]]()
+
+    def work(several: list[int]) -> list[int]:
+        done.append(several)
+        assert several[0] != 0 or go.wait(60)
+        if 13 in several:
+            raise ValueError(several)
+        return [2 * one for one in several]
+
+    async def story() -> list[object]:
+        together = Together("tested", work, threads=2)
+        first = [asyncio.create_task(together.ask("ada", number)) for number in range(3)]
+        await asyncio.to_thread(until, lambda: bool(done), 30, "nothing is done")
+        second = [asyncio.create_task(together.ask("ada", number)) for number in range(3, 8)]
+        assert await together.ask("bob", 10) == 20, "another owner's"
+        second[0].cancel()  # its client left
+        go.set()
+        got: list[object] = [*await asyncio.gather(*first), *await asyncio.gather(*second, return_exceptions=True)]
+        return got + await asyncio.gather(*(together.ask("ada", one) for one in (12, 13)), return_exceptions=True)
+
+    *got, one, other = asyncio.run(story())
+    assert isinstance(got.pop(3), asyncio.CancelledError)
+    assert got == [0, 2, 4, 8, 10, 12, 14]
+    assert done == [[0, 1, 2], [10], [3, 4, 5, 6, 7], [12, 13]]
+    assert one is other
+    assert isinstance(one, ValueError)
+
+
+@pytest.mark.slow
+def test_a_server_that_has_stopped_leaves_no_thread(context: Context) -> None:
+    before = set(threading.enumerate())
+    with running_api(context) as api:
+        assert api.submit("ada@example.com").ok
+        assert {thread.name for thread in set(threading.enumerate()) - before} >= {"keys-0", "storing-0", "waking"}
+    until(lambda: not set(threading.enumerate()) - before, 30, "a thread is left")
+
+
+def test_a_request_that_the_database_cannot_store_fails_alone(context: Context) -> None:
+    class Bad(Exception):  # noqa: N818
+        sqlstate = "22P05"
+
+    def store_all_but_one(connection: Any, fresh: Sequence[NewRecord], *rest: Any) -> list[int]:
+        if any(one.candidate.contact == "bad@example.com" for one in fresh):
+            raise DataError("INSERT", {}, Bad())
+        return real(connection, fresh, *rest)
+
+    def handed(contact: str) -> Inbound:
+        said = read_message(orjson.dumps(message(contact) | {"submission_id": str(uuid4())}))
+        assert isinstance(said, Message)
+        return Inbound(Door.HTTP, PART, message=said)
+
+    async def story() -> list[StoredRequest | BaseException]:
+        storing = Storing(context)
+        every = (storing.store(handed(contact)) for contact in ("a@example.com", "bad@example.com", "b@example.com"))
+        return await asyncio.gather(*every, return_exceptions=True)
+
+    real = store.store
+    with patch.object(store, "store", store_all_but_one):
+        first, bad, last = asyncio.run(story())
+    assert [one.accepted for one in (first, last) if isinstance(one, StoredRequest)] == [1, 1]
+    assert isinstance(bad, LookupError)
+    books = audit(context.engine)
+    assert (books.accepted, books.refused, books.balanced) == (2, 1, True)
 
 
 # Answers
@@ -301,23 +375,22 @@ def test_an_answer_is_sent_in_pieces_and_arrives_whole() -> None:
         assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
 
 
-def test_held_answers_of_one_key_leave_places_to_others(api: Api, rival: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_answers_of_one_key_leave_places_to_others(
+    api: Api, rival: Api, held_long: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(web.long_poll, "MOST_OF_KEY", 2)
-    held, hold = Counter[int](), web.long_poll.LongPoll._hold  # noqa: SLF001 - who is held
-
-    async def counted(self: Any, submission: Any, seconds: float, key_id: int) -> None:
-        held[key_id] += 1
-        await hold(self, submission, seconds, key_id)
-
-    monkeypatch.setattr(web.long_poll.LongPoll, "_hold", counted)
-    waits = {"Prefer": "wait=5"}
+    waits = {"Prefer": "wait=60"}
     with ThreadPoolExecutor(3) as pool:
         first = [pool.submit(api.submit, f"p{number}@example.com", headers=waits) for number in range(2)]
-        until(lambda: held.total() == 2, 30, "they are not held")
-        at_once = api.submit("ada@example.com", headers=waits)
-        other = pool.submit(rival.submit, "bob@example.com", headers=waits)
-        until(lambda: held.total() == 3, 30, "another key's is not held")
-        assert (at_once.json()["status"], "Preference-Applied" in at_once.headers) == ("PENDING", False)
+        try:
+            until(lambda: len(held_long.asked) == 2, 30, "they are not held")
+            at_once = api.submit("ada@example.com", headers=waits)
+            assert (at_once.json()["status"], "Preference-Applied" in at_once.headers) == ("PENDING", False)
+            assert len(held_long.asked) == 3
+            other = pool.submit(rival.submit, "bob@example.com", headers=waits)
+            until(lambda: len(held_long.asked) == 4, 30, "another key's is not held")
+        finally:
+            held_long.let_go()
         assert {"Preference-Applied" in one.result().headers for one in (*first, other)} == {True}
 
 
@@ -338,10 +411,12 @@ def test_a_key_whose_held_answers_are_costly_to_look_at_is_looked_at_rarely(
 
         async def noted_sleep(seconds: float) -> None:
             pauses.append(seconds)
-            await sleep(seconds)
+            if len(pauses) == 2:
+                poll.end()
+            await sleep(0)
 
         monkeypatch.setattr(web.long_poll, "sleep", noted_sleep)
-        assert await poll.until_settled(uuid4(), 0.5, 1)
+        assert await poll.until_settled(uuid4(), 60, 1)
 
     asyncio.run(story())
     assert min(pauses) >= 0.05 * web.long_poll.SHARE
@@ -398,20 +473,21 @@ def test_uploads_of_one_key_leave_places_to_others(console: RunningConsole, monk
 @pytest.fixture
 def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, list[str]]]:
     """Verifying a wrong key lasts until the event; collect the wrong ones that were begun."""
-    go, begun, verify = threading.Event(), list[str](), keys.verify
+    go, begun, verify_all = threading.Event(), list[str](), keys.verify_all
 
-    def slow(connection: Any, presented: str) -> Any:
-        if presented.startswith("wrong"):
-            begun.append(presented)
+    def slow(connection: Any, presented: Sequence[str], **how: Any) -> Any:
+        if wrong := [one for one in presented if one.startswith("wrong")]:
+            begun.append(wrong[0])
             assert go.wait(60)
-        return verify(connection, presented)
+        return verify_all(connection, presented, **how)
 
-    monkeypatch.setattr(web.access, "verify", slow)
-    monkeypatch.setattr(keys, "verify", slow)
+    monkeypatch.setattr(web.access, "verify_all", slow)
+    monkeypatch.setattr(keys, "verify_all", slow)
     yield go, begun
     go.set()
 
 
+@pytest.mark.slow
 def test_wrong_keys_of_one_address_hold_up_that_address_alone(
     settings: Settings, blocked: tuple[threading.Event, list[str]]
 ) -> None:
@@ -420,14 +496,15 @@ def test_wrong_keys_of_one_address_hold_up_that_address_alone(
         away, here = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "198.51.100.7"}
         with ThreadPoolExecutor(12) as pool:
             wrong = [pool.submit(api.submit, "ada@example.com", key=f"wrong {n}", headers=away) for n in range(12)]
-            until(lambda: len(begun) == web.access.LOOKUPS[1], 30, "none is looked up")
+            until(lambda: len(begun) == 1, 30, "none is looked up")
             assert [api.submit(f"p{n}@example.com", headers=here).status_code for n in range(5)] == [200] * 5
-            assert len(begun) == web.access.LOOKUPS[1]
+            assert len(begun) == 1 < web.access.THREADS
             go.set()
             assert {one.result().status_code for one in wrong} == {401}
         assert api.submit("ada@example.com", headers=away).status_code == 200, "a right key from there works"
 
 
+@pytest.mark.slow
 def test_wrong_keys_at_the_sign_in_hold_up_no_page_and_no_other_address(
     settings: Settings, blocked: tuple[threading.Event, list[str]]
 ) -> None:

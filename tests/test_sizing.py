@@ -6,7 +6,7 @@ import pytest
 
 from models import sizing
 from models.sizing import Load, Size, size, warnings
-from tests.test_docs import text_of
+from tests.support.documents import text_of
 from worker import database
 from worker.settings import Settings
 

@@ -1,9 +1,7 @@
 """One address in many spellings: masked, blanked out of groups of errors, and erased, by one recogniser."""
 
-import json
 import time
 import unicodedata
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -13,10 +11,9 @@ from models.erasure import Person
 from models.error_signature import gist
 from models.spelling import unfolded
 from models.words import Identity
+from tests.support.spellings import SPELLINGS
 from web.masking import masked
 
-SPELLINGS: Final[list[str]] = json.loads((Path(__file__).parent / "corpora" / "spellings.json").read_text("utf-8"))
-"""zora.quillfeather@example.com, as people and programs write it."""
 WHO: Final = Person(Identity.EMAIL, "zora.quillfeather@example.com")
 AROUND: Final = (
     "{}",

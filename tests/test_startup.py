@@ -15,12 +15,12 @@ import sqlalchemy.exc
 from alembic import command as alembic
 from sqlalchemy import Engine, delete, func, select, text
 
-import tasks
 from models.tables import SchemaRevision, Secret
+from tasks import begin_beat, begin_worker
+from tests.support import warm
 from tests.support.services import Valkey
-from tests.support.worker_processes import CELERY, COMMANDS, environment
+from tests.support.worker_processes import CELERY, COMMANDS, environment, told, until
 from worker import failures, process_start, schema_watch, startup
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.encryption import fingerprint_key
 from worker.failures import Verb
@@ -31,15 +31,14 @@ from worker.monitor import start as monitor
 from worker.schema import needed
 from worker.settings import Settings
 from worker.startup import CannotStart, Service
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 
 SERVE = [sys.executable, "-m", "cli", "serve", "--port"]
 OTHER_KEY = "TURNOUT_SECRET_KEY is not the key this database was set up with: set the one that was used then"
 
 
 def run(settings: Settings, words: list[str], home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words, cwd=home, env=environment(settings), capture_output=True, text=True, timeout=60, check=False
-    )
+    return warm.run(words, home, environment(settings))
 
 
 def command_of(part: str) -> list[str]:
@@ -62,12 +61,6 @@ def refused_starts(settings: Settings) -> dict[str, str]:
     with redis.Redis.from_url(settings.stream_url) as client:
         kept = [one for one in failures.last(client) if one.verb == Verb.START]
     return {one.account: one.error.partition(" (")[0] for one in kept}
-
-
-def told(settings: Settings, **more: object) -> Settings:
-    changed = settings.model_copy(update=more)
-    changed.model_fields_set.update(more)
-    return changed
 
 
 def sentence(found: list[Finding]) -> str:
@@ -122,22 +115,14 @@ def test_a_worker_of_another_pool_does_not_start_and_says_which_pool_it_needs(
 def test_a_worker_starts_with_threads_where_nothing_else_is_said(
     options: list[str], settings: Settings, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        [*CELERY, "worker", *options],
-        cwd=tmp_path,
-        env=environment(settings),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
+    log = tmp_path / "worker.log"
+    process = warm.start([*CELERY, "worker", *options], tmp_path, environment(settings), log)
     try:
-        assert any("worker ready" in line for line in process.stderr)
+        until(lambda: "worker ready" in log.read_text(), 60, log.read_text)
         process.terminate()
-        process.stderr.read()
         assert process.wait(60) == 0
     finally:
         process.kill()
-        process.stderr.close()
 
 
 def revised(engine: Engine, revision: str, allows: str | None) -> None:
@@ -325,8 +310,7 @@ def test_the_commands_of_the_database_need_its_url_alone(settings: Settings, eng
     env["TURNOUT_DATABASE_URL"] = settings.database_url
 
     def db(command: str, status: int = 0) -> str:
-        words = [sys.executable, "-m", "cli", "db", command]
-        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        done = warm.run([sys.executable, "-m", "cli", "db", command], tmp_path, env)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -412,7 +396,7 @@ def test_the_schema_is_looked_at_again_after_a_time_without_a_free_connection(
     assert ended.is_set()
 
 
-@pytest.mark.parametrize("begins", [lambda: tasks._begin_beat(), lambda: tasks._begin(sender=None)])  # noqa: SLF001, PLW0108
+@pytest.mark.parametrize("begins", [lambda: begin_beat._begin_beat(), lambda: begin_worker._begin(sender=None)])  # noqa: SLF001, PLW0108
 def test_a_process_that_cannot_begin_ends(begins: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Celery logs what its receivers raise, and would go on without a watchdog."""
 

@@ -50,9 +50,10 @@ from worker.queue import read_back_results, settle, unconfirmed
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim, claim
 from worker.queue.expired_leases import reclaim
+from worker.queue.in_doubt import FIRST_READ
 from worker.queue.locks import lock_events
 from worker.queue.read_back_results import ReadBackResult
-from worker.queue.settle import FIRST_READ, NOTHING, PartialAnswer
+from worker.queue.settle import NOTHING, PartialAnswer
 
 if TYPE_CHECKING:
     from worker.queue.unconfirmed import Unconfirmed
@@ -97,6 +98,10 @@ class Known:
     """What answers and operators made of it, in whatever batch."""
     unwanted: bool = False
     """Canceled although HubSpot may have it: it is looked for, and never sent again by itself."""
+    stands: bool = False
+    """Has its outcome although HubSpot may have it: it is looked for, and delivered if it is there."""
+    doubted: bool = False
+    """Was moved while it was looked for so."""
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -106,7 +111,11 @@ class Known:
     def overtakes(self) -> bool:
         """Say whether older ones must not be sent any more: HubSpot has it, will have it, or once left that open."""
         left_open = Outcome.UNCONFIRMED in self.been and self.outcome in {Outcome.FAILED, Outcome.CANCELED}
-        return self.outcome in OVERTAKE or left_open
+        return self.outcome in OVERTAKE or left_open or self.is_looked_for_although_it_stands
+
+    @property
+    def is_looked_for_although_it_stands(self) -> bool:
+        return self.stands and self.look_at < math.inf
 
 
 @dataclass
@@ -168,7 +177,8 @@ class Model:
 
     def may_have_arrived(self, record: Known) -> bool:
         """Say whether a call for it brought no answer, in this batch or in one before."""
-        return self.boxes[record.batch].doubtful or not record.been.isdisjoint({Outcome.FAILED, Outcome.UNCONFIRMED})
+        left_open = not record.been.isdisjoint({Outcome.FAILED, Outcome.UNCONFIRMED})
+        return self.boxes[record.batch].doubtful or left_open or record.doubted
 
     def newer(self, record: Known) -> list[Known]:
         return [other for other in self.records.values() if other.lane == record.lane and other.id > record.id]
@@ -364,7 +374,7 @@ class Attendance(RuleBasedStateMachine):
         if self.looking and draw(st.booleans()):
             verdicts = ("there", "not there", "not there", "not there, by the release before", "overtaken", "nothing")
             self._say(draw(PICK), draw(st.sampled_from(verdicts)))
-        elif any(record.outcome is Outcome.UNCONFIRMED for record in self.model.records.values()):
+        elif any(record.open or record.stands for record in self.model.records.values()):
             self._look(waits=draw(st.booleans()))
         else:
             self.settle(draw)
@@ -498,7 +508,8 @@ class Attendance(RuleBasedStateMachine):
             assert self.model.is_overtaken(record), f"record {record.id} is superseded, and none overtakes it"
             taken_out.append(record)
         for record in taken_out:
-            record.outcome, record.answered = Outcome.CANCELED, True
+            record.outcome, record.answered, record.reads = Outcome.CANCELED, True, 0
+            self._look_for(record, stands=self.model.may_have_arrived(record))
 
     def _note_errors(self) -> Sequence[Row[Any]]:
         """Give the errors of superseded records that came since this was last asked."""
@@ -556,9 +567,10 @@ class Attendance(RuleBasedStateMachine):
         self.past.append(turn)
         return owns
 
-    def _answer_came(self) -> None:
-        """What a worker does first of all with any answer that is not ambiguous."""
-        account_state.answered(self.engine, self.account)
+    def _answer_came(self, *, noted: bool = False) -> None:
+        """What a worker does first of all with any answer that is not ambiguous; to settle a batch notes it as well."""
+        if not noted:
+            account_state.answered(self.engine, self.account)
         if self.model.in_a_row >= OUTAGE and not self.model.paused:
             self.model.stopped, self.model.parked_until = False, None
         self.model.in_a_row = 0
@@ -589,12 +601,18 @@ class Attendance(RuleBasedStateMachine):
     def _fail(self, record: Known, outcome: Outcome, *, is_error: bool = True) -> None:
         record.outcome, record.open, record.answered = outcome, is_error, is_error
         record.reads = 0
-        record.look_at = self.model.now + FIRST_READ if outcome is Outcome.UNCONFIRMED else math.inf
+        may_be_there = outcome in {Outcome.REJECTED, Outcome.FAILED} and self.model.may_have_arrived(record)
+        self._look_for(record, stands=may_be_there, decides=outcome is Outcome.UNCONFIRMED)
         record.been.add(outcome)
+
+    def _look_for(self, record: Known, *, stands: bool, decides: bool = False) -> None:
+        """Have a record looked for: its outcome stands unless it is found, or that decides it; or neither."""
+        record.stands = stands
+        record.look_at = self.model.now + FIRST_READ if stands or decides else math.inf
 
     def _settle(self, turn: Turn, fates: Sequence[Outcome]) -> None:
         answer = self._answer(turn, fates)
-        self._answer_came()
+        self._answer_came(noted=True)
         owns = self._let_go(turn)
         assert settle.settle(self.engine, turn.claim, answer, CALL) is owns
         if owns:
@@ -639,6 +657,7 @@ class Attendance(RuleBasedStateMachine):
         if owns:
             self._split(turn, apart)
             box = self.model.boxes[turn.claim.batch_id]
+            box.doubtful |= call is AMBIGUOUS
             for record in self.model.to_send(box.id):
                 self._fail(record, Outcome.FAILED)
             box.attempts += 1
@@ -698,11 +717,12 @@ class Attendance(RuleBasedStateMachine):
         self._postpone(turn, seconds)
 
     def _come_late(self, turn: Turn, fates: Sequence[Outcome]) -> None:
-        """A zombie, or the same said twice: it changes nothing."""
+        """A zombie, or the same said twice: it changes nothing but that HubSpot answers."""
         claimed = turn.claim
         answer = self._answer(Turn(claimed, sent=True), fates)
         some = Settled(dict(list(answer.delivered.items())[:1]), {}, {})
         assert not settle.settle(self.engine, claimed, answer, CALL)
+        self._answer_came(noted=True)
         assert not settle.postpone(self.engine, claimed, 0, "late", CALL, spends=True)
         assert not settle.postpone(self.engine, claimed, 0, "late", CALL, spends=False, apart=PartialAnswer(some, {}))
         assert not settle.give_up(self.engine, claimed, "late", CALL)
@@ -792,7 +812,8 @@ class Attendance(RuleBasedStateMachine):
                 Box(row.batch_id, record.key[0], record.key[1], vid, Origin.RETRY, model.now, open=False),
             )
             record.batch, record.outcome, record.open, record.answered = row.batch_id, Outcome.PENDING, False, False
-            record.contact_id, record.look_at, record.unwanted = None, math.inf, False
+            record.doubted |= record.is_looked_for_although_it_stands
+            record.contact_id, record.look_at, record.unwanted, record.stands = None, math.inf, False, False
         for number in Counter(row.batch_id for row in rows).values():
             assert number <= SIZE
 
@@ -822,15 +843,18 @@ class Attendance(RuleBasedStateMachine):
         unconfirmed.accounts_due(self.engine)
         turn = unconfirmed.take(self.engine, self.account, LEASE, LOOKS)
         due = [
-            record for record in model.records.values() if record.open and (record.reads <= LOOKS or record.unwanted)
+            record
+            for record in model.records.values()
+            if (record.open or record.stands) and (record.reads <= LOOKS or record.unwanted)
         ]
         taken = {one.wanted.record_id for one in turn.records}
         assert {record.id for record in due if record.look_at <= model.now} <= taken
         assert taken <= {record.id for record in due if record.look_at <= model.now + SLACK}
         for one in turn.records:
             record = model.records[one.wanted.record_id]
-            assert (record.outcome, record.batch, record.reads) == (Outcome.UNCONFIRMED, one.batch_id, one.reads)
-            assert one.canceled is record.unwanted
+            assert (record.batch, record.reads) == (one.batch_id, one.reads)
+            assert (one.canceled, one.stands) == (record.unwanted, record.stands)
+            assert record.stands is (record.outcome is not Outcome.UNCONFIRMED)
             record.look_at = model.now + LEASE
         self.looking += turn.records
 
@@ -839,29 +863,32 @@ class Attendance(RuleBasedStateMachine):
         model = self.model
         one = self.looking.pop(pick % len(self.looking))
         record = model.records[one.wanted.record_id]
-        still = record.open and record.outcome is Outcome.UNCONFIRMED and record.batch == one.batch_id
+        decides = record.open and record.outcome is Outcome.UNCONFIRMED
+        stands = record.stands and (record.open or record.look_at < math.inf)
+        still = (stands if one.stands else decides) and record.batch == one.batch_id
         if verdict == "nothing":
             unconfirmed.put_back(self.engine, [one], 300.0)
             if still and record.look_at < math.inf:
                 record.look_at = model.now + 300.0
             return
         newer = model.newer(record)
-        leaves = one.reads >= LOOKS and one.sent_again
+        leaves = one.reads >= LOOKS and (one.sent_again or one.stands)
         if verdict == "there":
             result = ReadBackResult(one, Resolution.CONFIRMED, {"found": True})
-        elif verdict == "overtaken" and newer:
+        elif verdict == "overtaken" and newer and not one.stands:
             result = ReadBackResult(one, Resolution.SUPERSEDED, {"by": max(other.id for other in newer)})
         elif verdict == "not there" and one.canceled and one.reads >= LOOKS:
             result = ReadBackResult(one, Resolution.DISMISSED, {"found": False}, because="it is not there")
             still = still and one.reads == record.reads and record.look_at < math.inf
         else:  # the release before knows nothing of what was canceled, and goes on
-            result = ReadBackResult(one, None, {"found": False}, None if leaves else 600.0)
+            said = {"found": False, **({"left": "it is not there"} if leaves else {})}
+            result = ReadBackResult(one, None, said, None if leaves else 600.0)
             still = still and one.reads == record.reads and record.look_at < math.inf
         with self.engine.begin() as connection:
             lock_events(connection, {one.event_id})
             assert read_back_results.store(connection, [result]) == still
         if still and result.resolution is Resolution.CONFIRMED:
-            record.outcome, record.open = Outcome.DELIVERED, False
+            record.outcome, record.open, record.stands = Outcome.DELIVERED, False, False
         elif still and result.resolution is Resolution.SUPERSEDED:
             record.outcome, record.open = Outcome.CANCELED, False
         elif still and result.resolution is Resolution.DISMISSED:
@@ -879,7 +906,8 @@ class Attendance(RuleBasedStateMachine):
         chosen = [
             record
             for record in self.model.records.values()
-            if record.open and not record.unwanted and record.reads > LOOKS and record.look_at <= self.model.now
+            if record.open and not (record.unwanted or record.stands)
+            if record.reads > LOOKS and record.look_at <= self.model.now
         ]
         assert unconfirmed.send_again(self.engine, self.account, LOOKS, SIZE) == len(chosen)
         self._moved(chosen)

@@ -10,6 +10,10 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text, update
 from sqlalchemy.exc import DataError, OperationalError
 
+import tasks.fallback
+import worker.context
+import worker.database
+import worker.settings
 from models.tables import Account
 from tasks.fallback import Fallback
 from tasks.intake import intake
@@ -20,7 +24,6 @@ from tests.support.services import Valkey
 from tests.support.worker_processes import Workers
 from worker import failures, heartbeat
 from worker.accounts import state
-from worker.celery import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, TASKS
 from worker.context import Context
 from worker.failures import Verb, VerbFailure
 from worker.heartbeat import Worker, started_with
@@ -29,8 +32,10 @@ from worker.queries.attention import exit_status, findings
 from worker.queries.machinery import CELERYS_OWN
 from worker.queries.status import read_status
 from worker.schema import needed
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 from worker.startup import CannotStart
+from worker.task_names import DELIVER, DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, TASKS
 from worker.watchdog import Activity
 
 pytestmark = pytest.mark.usefixtures("fresh")
@@ -47,7 +52,7 @@ def parked(engine: Engine) -> str:
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """No page shows what was found some seconds ago."""
-    monkeypatch.setattr("worker.context.REMEMBERED", -1)
+    monkeypatch.setattr(worker.context, "REMEMBERED", -1)
 
 
 def lives(context: Context, name: str, queues: list[str], **more: Any) -> None:
@@ -392,13 +397,13 @@ def test_another_secret_key_here_is_said(
 ) -> None:
     submit(message("ada@example.com"))
     wrong = settings.model_copy(update={"secret_key": SecretStr("another")})
-    monkeypatch.setattr("worker.settings.load_settings", lambda: wrong)
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: wrong)
     assert "TURNOUT_SECRET_KEY is not the key this database" in turnout("status", "--check", status=1).output
 
 
 def test_a_key_is_not_made_by_asking(settings: Settings, engine: Engine, turnout: Turnout, monkeypatch: Any) -> None:  # noqa: ARG001 - the tables
     none = settings.model_copy(update={"secret_key": SecretStr("")})
-    monkeypatch.setattr("worker.settings.load_settings", lambda: none)
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: none)
     turnout("status")
     assert not settings.data_dir.exists()
 
@@ -412,7 +417,7 @@ def test_a_broker_out_of_reach_is_said_with_its_reason_and_that_work_goes_on(
 ) -> None:
     port = free_port()
     away = settings.model_copy(update={"broker_url": f"redis://:s3cret@127.0.0.1:{port}/0", "redis_url": valkey.url})
-    monkeypatch.setattr("worker.settings.load_settings", lambda: away)
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: away)
     said = turnout("status", "--check", status=3).output
     assert f"the broker redis://127.0.0.1:{port}/0 is out of reach (Error" in said
     assert "Connection refused" in said
@@ -445,7 +450,7 @@ def test_redis_that_says_no_says_why(
 ) -> None:
     host = settings.broker_url.removeprefix("redis://").removesuffix("/0")
     wrong = settings.model_copy(update={"redis_url": url.format(host)})
-    monkeypatch.setattr("worker.settings.load_settings", lambda: wrong)
+    monkeypatch.setattr(worker.settings, "load_settings", lambda: wrong)
     (line,) = [one for one in turnout("status", "--check", status=3).output.splitlines() if "Redis" in one]
     assert line.startswith("ACTION: Redis is out of reach (")
     assert reason in line
@@ -459,8 +464,8 @@ def test_a_database_out_of_reach_is_said_and_the_rest_is_told(
     lives(context, "h:1", EVERYTHING)
     context.stream.add(b"{}")
     away = create_engine(f"postgresql+psycopg://postgres@127.0.0.1:{free_port()}/none")
-    monkeypatch.setattr("worker.database.make_engine", lambda _: away)
-    monkeypatch.setattr("worker.context.make_engine", lambda _: away)
+    monkeypatch.setattr(worker.database, "make_engine", lambda _: away)
+    monkeypatch.setattr(worker.context, "make_engine", lambda _: away)
     assert "PostgreSQL is out of reach (" in turnout("status", "--check", status=3).output
     said = turnout("status", status=1).output
     assert "stream: 1 message waits to be accepted: the database is out of reach" in said
@@ -472,7 +477,7 @@ def test_tables_of_another_release_lead_to_the_upgrade(
     settings: Settings, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = create_engine(settings.database_url, connect_args={"options": "-c search_path=pg_catalog"})
-    monkeypatch.setattr("worker.context.make_engine", lambda _: empty)
+    monkeypatch.setattr(worker.context, "make_engine", lambda _: empty)
     assert "run `turnout db upgrade`" in turnout("status", "--check", status=1).output
     empty.dispose()
 
@@ -523,12 +528,12 @@ def test_a_setting_that_is_wrong_is_said_and_all_else_is_told(
     def usable(**given: object) -> tuple[Settings, SettingsError]:
         return settings.model_copy(update=given), SettingsError(f"{given} is wrong", given)
 
-    monkeypatch.setattr("worker.settings.load_settings", refused)
-    monkeypatch.setattr("worker.settings.usable_settings", lambda: usable(batch_size=100))
+    monkeypatch.setattr(worker.settings, "load_settings", refused)
+    monkeypatch.setattr(worker.settings, "usable_settings", lambda: usable(batch_size=100))
     (line,) = turnout("status", "--check", status=1).output.splitlines()
     assert line.startswith("ACTION: {'batch_size': 100} is wrong")
     assert "batches: 0 pending" in turnout("status").output
-    monkeypatch.setattr("worker.settings.usable_settings", lambda: usable(database_url=""))
+    monkeypatch.setattr(worker.settings, "usable_settings", lambda: usable(database_url=""))
     shown = turnout("status", status=1).output
     assert shown.splitlines()[1].startswith("ACTION: {'database_url': ''} is wrong")
     assert "workers: 2 alive; beat: ticks" in shown
@@ -564,7 +569,7 @@ def test_a_redis_that_removes_what_waits_needs_action(policy: Callable[[str], ob
 def test_a_worker_to_which_the_broker_brings_nothing_says_so(
     context: Context, submit: Submit, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.fallback.VERBS", {DELIVER: lambda *_, **__: None})
+    monkeypatch.setattr(tasks.fallback, "VERBS", {DELIVER: lambda *_, **__: None})
     submit(message("ada@example.com"))
     fallback = Fallback(context, [DELIVERY_QUEUES], Activity())
     before = fallback.finds_work

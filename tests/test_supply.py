@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PINS = sorted((ROOT / "requirements").glob("*.txt"))
+PINS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "bench/requirements.txt"]
 PIN = re.compile(r"([a-z0-9.-]+)==([\w.+!]+)(?: ; [^@]+?)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
 

@@ -39,6 +39,7 @@ from worker.queries.error_filter import Filter
 from worker.queue.expired_leases import reclaim
 from worker.queue.locks import lock_event
 from worker.settings import Settings
+from worker.task_names import DELIVER
 
 
 def wait_of(engine: Engine, batch_id: int) -> float:
@@ -204,6 +205,24 @@ def test_what_lingers_is_due_when_its_time_has_come_without_anybody_telling(
     let_pass(engine, 1)
     assert due_accounts(context) == ["default"]
     assert take(engine) is not None
+
+
+@pytest.mark.parametrize(("accounts", "places"), [(0, 8), (1, 8), (8, 8), (9, 7), (32, 2), (33, 1), (5_000, 1)])
+def test_the_more_accounts_are_due_the_fewer_wake_ups_each_gets(accounts: int, places: int) -> None:
+    assert tasks.sweep.places_of_each(accounts) == places
+
+
+def test_a_sweep_sends_no_more_wake_ups_than_workers_can_use(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [f"account-{number}" for number in range(100)]
+    monkeypatch.setattr(tasks.sweep, "due_accounts", lambda _: due)
+    sent: list[tuple[str, int]] = []
+
+    def wake(_: Context, task: str, places: int = 1, **__: str) -> int:
+        sent.append((task, places))
+        return places
+
+    tasks.sweep.sweep(context, wake)
+    assert [places for task, places in sent if task == DELIVER] == [1] * 100
 
 
 # What waits for nothing

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.deployments import SERVICES, interpolated, seconds
 from tests.support.installed import needed
 from tests.support.units import FOLDER, PROCESSES, file_of, read_unit
-from tests.test_compose import SERVICES, interpolated, seconds
 from worker.settings import Settings
 
 UNITS = [*PROCESSES.values(), "turnout-audit.service"]

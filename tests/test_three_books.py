@@ -15,6 +15,7 @@ from tests.support.ledger import WHEN, message, settled, taken
 from tests.support.sandbox_calls import by_email, by_vid, external_path, post
 from tests.support.sandbox_server import running_sandbox
 from tests.support.three_books import (
+    CORRECTED,
     NOT_ACCEPTED,
     SUPERSEDED,
     Attendance,
@@ -69,16 +70,19 @@ def test_books_that_agree_show_no_difference() -> None:
         ([Submitted(ADA)], [Said(ADA, Outcome.FAILED)], Held([ADA]), Kind.NOT_CALLED),
         ([], [], Held([ADA]), Kind.NOT_CALLED),
         ([Submitted(ADA)], [Said(ADA, DELIVERED)], Held([ADA], sent(ADA, ADA)), Kind.SENT_AGAIN),
-        ([Submitted(ADA)], [Said(ADA, SUPERSEDED)], Held([ADA]), Kind.NOT_CALLED),
+        ([Submitted(ADA)], [Said(ADA, SUPERSEDED, in_doubt=True)], Held([ADA]), Kind.NOT_CALLED),
+        ([Submitted(ADA)], [Said(ADA, Outcome.REJECTED, in_doubt=True)], Held([ADA]), Kind.NOT_CALLED),
+        ([Submitted(ADA)], [Said(ADA, Outcome.FAILED, in_doubt=True)], Held([ADA]), Kind.NOT_CALLED),
+        ([Submitted(ADA)], [Said(ADA, CORRECTED)], Held([ADA]), Kind.NOT_CALLED),
     ],
 )
 def test_a_difference_is_found(submitted: list[Submitted], said: list[Said], held: Held, expected: Kind) -> None:
     assert kinds(submitted, said, held) == [expected]
 
 
-def test_what_a_newer_record_replaced_after_it_was_sent_in_doubt_may_be_there_or_not() -> None:
+def test_what_was_corrected_after_it_was_sent_in_doubt_may_be_there_or_not() -> None:
     for there in ([], [ADA]):
-        assert kinds([Submitted(ADA)], [Said(ADA, SUPERSEDED, in_doubt=True)], Held(there)) == []
+        assert kinds([Submitted(ADA)], [Said(ADA, CORRECTED, in_doubt=True)], Held(there)) == []
 
 
 def test_a_record_whose_acceptance_was_not_told_may_be_accepted_or_not() -> None:
@@ -166,6 +170,30 @@ def test_what_is_sent_again_without_a_reason_is_found(writes: tuple[str, ...], l
     assert kinds([Submitted(ADA)], delivered(lost), came(*writes)) == [Kind.SENT_AGAIN]
 
 
+def test_what_an_operator_has_sent_again_before_it_is_found_is_no_difference() -> None:
+    """Its answer was lost, HubSpot does not name a repeat, and an operator retries what is not confirmed."""
+    (said,) = delivered((True, False, False))
+    for moments, expected in (((1_100.0,), []), ((-1.0,), [Kind.SENT_AGAIN]), ((), [Kind.SENT_AGAIN])):
+        retried = replace(said, left_open=moments)
+        assert kinds([Submitted(ADA)], [retried], came("named", "unnamed", "unnamed")) == expected
+
+
+def test_a_search_whose_worker_was_lost_is_done_anew() -> None:
+    """Both answers to parts that named it came; the batch was not settled, and its next claim searched again."""
+    writes = came("400", "named", "400", "named", "400", "named")
+    for searches, expected in ((2, []), (1, [Kind.SENT_AGAIN])):
+        calls = tuple(Call(1_000.0 * place, searched=place in range(0, 2 * searches, 2)) for place in range(6))
+        assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED, calls)], writes) == expected
+
+
+def test_what_was_searched_and_not_settled_is_sent_again_without_a_search() -> None:
+    """Refused once as too large: a part was taken, then the whole; the worker was lost, and the next claim sent it."""
+    writes = came("413", "named", "named", "named")
+    for after_search, expected in ((True, []), (False, [Kind.SENT_AGAIN])):
+        calls = (Call(0.0, searched=True), Call(1_000.0), Call(2_000.0), Call(3_000.0, after_search=after_search))
+        assert kinds([Submitted(ADA)], [Said(ADA, DELIVERED, calls)], writes) == expected
+
+
 def test_a_call_that_was_lost_before_it_arrived_frees_no_repeat_of_a_later_one() -> None:
     held = Held([ADA], [replace(one, received_at=one.received_at + 1_000) for one in came("named", "named").sendings])
     assert kinds([Submitted(ADA)], delivered((True, False, False)), held) == [Kind.SENT_AGAIN]
@@ -181,7 +209,9 @@ def endings(said: Sequence[Said], causes: Causes, submitted: Sequence[Submitted]
     return [f"{one.attendance.contact} {one.detail}" for one in wrong_endings(submitted, said, causes)]
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REJECTED, Outcome.CANCELED, Outcome.FAILED, NOT_ACCEPTED, SUPERSEDED])
+@pytest.mark.parametrize(
+    "outcome", [Outcome.REJECTED, Outcome.CANCELED, Outcome.FAILED, NOT_ACCEPTED, SUPERSEDED, CORRECTED]
+)
 def test_an_ending_without_a_cause_is_found(outcome: str) -> None:
     assert endings([Said(ADA, outcome), Said(BOB, DELIVERED)], Causes()) == [f"{ADA.contact} {outcome}"]
 
@@ -190,7 +220,7 @@ def test_an_ending_with_a_cause_is_no_difference() -> None:
     for outcome, causes in (
         (Outcome.REJECTED, Causes(refused=[ADA.contact])),
         (Outcome.CANCELED, Causes(canceled=[ADA.event])),
-        (Outcome.CANCELED, Causes(corrected=[ADA])),
+        (CORRECTED, Causes(corrected=[ADA])),
         (Outcome.DELIVERED, Causes()),
         (Outcome.UNCONFIRMED, Causes()),
     ):
@@ -201,6 +231,7 @@ def test_a_cause_is_one_for_its_own_record_alone() -> None:
     causes = Causes(refused=[BOB.contact], canceled=["78"], corrected=[LATER])
     assert endings([Said(ADA, Outcome.REJECTED)], causes) == [f"{ADA.contact} rejected"]
     assert endings([Said(ADA, Outcome.CANCELED)], causes) == [f"{ADA.contact} canceled"]
+    assert endings([Said(ADA, CORRECTED)], causes) == [f"{ADA.contact} corrected"]
     for outcome in (Outcome.FAILED, NOT_ACCEPTED):
         assert endings([Said(ADA, outcome)], Causes([ADA.contact], [ADA.event], [ADA])) == [f"{ADA.contact} {outcome}"]
 

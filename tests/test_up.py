@@ -1,6 +1,5 @@
 """`turnout up` as a newcomer starts it: everything on one machine, and a record followed from the API to HubSpot."""
 
-import json
 import os
 import re
 import shutil
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,97 +23,18 @@ from models.tables import Key, Session
 from models.words import Role
 from tests.support.console import Visitor, words
 from tests.support.ledger import Ledger, ask
-from tests.support.terminal import OnTerminal
+from tests.support.spellings import SPELLINGS, found
+from tests.support.up import Up
 from tests.support.worker_processes import until
-from tests.test_erase import found
-from tests.test_spelling import SPELLINGS
 from worker import data_dir as kept_here
 from worker.auth import keys
-from worker.local.services import Postgres, free_port
+from worker.local.services import Postgres
 from worker.local.stack import Machine
 from worker.operations import audit_log
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
-
-
-class Up:
-    """A `turnout up` of a test's own, on a terminal of its own, with its own services and sandbox."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.sandbox = f"http://127.0.0.1:{(port := free_port())}"
-        self.web = f"http://127.0.0.1:{(web_port := free_port())}"
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
-        self.env |= {"TURNOUT_DATA_DIR": str(home / "data"), "TURNOUT_LINGER": "0.2"}
-        command = [sys.executable, "-m", "cli", "up", "--port", str(web_port), "--sandbox-port", str(port)]
-        env = self.env | {"TERM": "dumb", "COLUMNS": "80"}
-        self._terminal = OnTerminal(
-            lambda tty: subprocess.Popen(command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=tty, stderr=tty)
-        )
-        self.process = self._terminal.process
-        self.said = self._terminal.said
-        until(lambda: "\nstop" in self.said(), 60, lambda: f"not ready: {self.said()}")
-
-    def turnout(self, *words: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", *words],
-            cwd=self.home,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout
-
-    def facts(self, *words: str) -> Any:
-        return json.loads(self.turnout(*words, "--json"))
-
-    @cached_property
-    def redis_url(self) -> str:
-        return dict(line.split("=", 1) for line in self.turnout("env").splitlines())["TURNOUT_REDIS_URL"]
-
-    def add(self, message: object) -> None:
-        """Submit by the stream. A Valkey that has just been started again refuses connections for a moment."""
-        with redis.Redis.from_url(self.redis_url) as client:
-            until(lambda: answers(client), 20, self.said)
-            client.xadd("turnout:intake", {"message": json.dumps(message)})
-
-    def until_arrived(self, contact: str) -> None:
-        """Wait until HubSpot's test server holds somebody: asking it costs less than starting a command."""
-
-        def arrived() -> bool:
-            held = requests.get(f"{self.sandbox}/_sandbox/participations", timeout=5).json()
-            return any(row["contact"] == contact for row in held)
-
-        until(arrived, 40, self.said)
-
-    def fault(self, **fault: object) -> None:
-        requests.post(f"{self.sandbox}/_sandbox/faults", json=fault, timeout=5).raise_for_status()
-
-    def part(self, *words: str) -> psutil.Process:
-        """Find a part by words of its command line."""
-        for child in psutil.Process(self.process.pid).children():
-            if all(word in " ".join(child.cmdline()) for word in words):
-                return child
-        raise AssertionError(f"no part like {words}")
-
-    def all_processes(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        postmaster = (self.home / "data" / "postgres" / "postmaster.pid").read_text().split()[0]
-        return [*children, psutil.Process(int(postmaster))]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self._terminal.end(40)
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -414,6 +333,7 @@ def kept_of_her(up: Up, engine: Engine) -> list[str]:
         read: dict[bytes, Callable[[bytes], object]] = {
             b"string": client.get, b"hash": client.hgetall, b"set": client.smembers, b"stream": client.xrange,
             b"list": lambda key: client.lrange(key, 0, -1), b"zset": lambda key: client.zrange(key, 0, -1),
+            b"none": lambda _: "",  # it ended since
         }  # fmt: skip
         for key in client.scan_iter():
             if "quillfeather" in f"{key!r} {read[client.type(key)](key)!r}".lower():

@@ -6,9 +6,10 @@ import time
 import amqp
 import pytest
 
-from worker.celery import DELIVER, app
+from worker.celery import app
 from worker.context import Context
 from worker.outage import CALM, Outage
+from worker.task_names import DELIVER
 from worker.wake import received, wake
 
 ERRORS = [

@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.services import Valkey
 from worker import heartbeat
-from worker.celery import DELIVER, app
+from worker.celery import app
 from worker.context import Context
 from worker.settings import Settings
+from worker.task_names import DELIVER
 from worker.watchdog import STATUS, Activity, watch, watch_ticks
 
 

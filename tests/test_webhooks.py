@@ -14,7 +14,7 @@ import requests.adapters
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.tables import Key
 from models.words import Role
 from tests.support.certificate import certificate_for, served_with
@@ -115,7 +115,7 @@ def test_http_is_allowed_by_the_setting_alone() -> None:
 # The connection
 
 
-def sent(url: str, *, private: bool = True, seconds: float = 5) -> Response | NoResponse:
+def sent(url: str, *, private: bool = True, seconds: float = 60) -> Response | NoResponse:
     return send(url, SECRET, MESSAGE, time.monotonic() + seconds, private=private)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
+import cli.bulk_jobs
 from models.counted import counted, is_or_are
 from models.tables import Act, Batch, Job, Submission
 from tests.support.fixtures import Submit, Turnout
@@ -86,7 +87,7 @@ def test_resuming_says_what_follows(turnout: Turnout, engine: Engine) -> None:
 def test_a_preview_of_few_does_not_say_that_they_are_ten(
     submit: Submit, engine: Engine, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.bulk_jobs.is_asked", lambda: True)
+    monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     submit(message(*people(3)))
     given_up(engine, taken(engine))
     declined = turnout("retry", stdin="n\n", status=1)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
-from hubspot_api.transport import Response
+from hubspot_api.response import Response
 from models.accept_rules import Rules
 from models.correction import Change
 from models.tables import Account, Batch, Error, ErrorGroup, Job, Record

@@ -17,6 +17,7 @@
 - `access`          whose key came with a request, and which account it is for
 - `limits`          bodies too large or too slow, and more at once than there is room for
 - `room`            what keys share, and how much of it each gets
+- `together`        what is asked for at the same moment is done together, in a thread
 - `group_commit`    what comes at the same moment is stored in one transaction
 - `long_poll`       requests held until their records have an answer
 - `reference`       `/reference`, a page on the API, and `/openapi.json`

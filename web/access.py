@@ -1,5 +1,7 @@
 """Whose key came with a request, and which account it is for."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Engine
@@ -8,23 +10,21 @@ from starlette.requests import Request
 from models.input_check import shown
 from models.words import Role
 from web.hubspot_format import Fault, invalid
-from web.room import Turns
-from worker.auth.keys import ApiKey, verify
+from web.together import Together
+from worker.auth.keys import ApiKey, verify_all
 from worker.auth.signin_limit import place_of
+from worker.trip import begin
 
 ACCOUNT: Final = "turnout-account"
-
-
-LOOKUPS: Final = (4, 2)
-"""Keys that are looked up at once, and for one address: whoever tries many holds up himself."""
+THREADS: Final = 2
+"""Look-ups at once, each of many keys, and one at a time for one address: who tries many holds up that address."""
 
 
 class Keys:
-    """The keys that requests to this process come with."""
+    """The keys that requests to this process come with, looked up anew for each: a revoked one is refused at once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._turns = Turns(*LOOKUPS)
+        self._together = Together("keys", partial(_look_up, engine), threads=THREADS)
 
     async def of(self, request: Request) -> ApiKey:
         """Find the key that a request was signed with.
@@ -33,28 +33,32 @@ class Keys:
             Fault: 401 where there is none, or it is not good.
 
         """
-        return await self._turns.run(client_place(request), _key_of, self._engine, request)
+        scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+        key = None
+        if scheme.lower() == "bearer":
+            key = await self._together.ask(client_place(request), presented.strip())
+        if key is None:
+            raise Fault(
+                401,
+                "INVALID_AUTHENTICATION",
+                "The key is missing or not valid. Send `Authorization: Bearer KEY`; `turnout keys create` makes a key.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return key
+
+    def end(self) -> None:
+        """End the threads that look keys up."""
+        self._together.end()
+
+
+def _look_up(engine: Engine, presented: Sequence[str]) -> list[ApiKey | None]:
+    with begin(engine) as connection:
+        return verify_all(connection, presented, commit=True)
 
 
 def client_place(request: Request) -> str:
     """Name where a request comes from: an address, or of IPv6 a network."""
     return place_of(request.client.host if request.client else "")
-
-
-def _key_of(engine: Engine, request: Request) -> ApiKey:
-    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    key = None
-    if scheme.lower() == "bearer":
-        with engine.begin() as connection:
-            key = verify(connection, presented.strip())
-    if key is None:
-        raise Fault(
-            401,
-            "INVALID_AUTHENTICATION",
-            "The key is missing or not valid. Send `Authorization: Bearer KEY`; `turnout keys create` makes a key.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    return key
 
 
 def may(key: ApiKey, *roles: Role) -> None:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.access import Keys
 from web.attendance import Attendance
 from web.console.app import Console
+from web.group_commit import Storing
 from web.hosts import Hosts
 from web.hubspot_format import Fault, busy
 from web.limits import Answers
@@ -33,16 +34,24 @@ log = get_logger(__name__)
 
 
 def create_app(process: Context) -> FastAPI:
-    """Make the app of one process; what `app.state.held` names holds answers, and lets go of them by `end()`."""
+    """Make the app of one process.
+
+    What `app.state.held` names holds answers, and lets go of them by `end()`; what `app.state.threaded` names has
+    threads, which end by `end()`.
+    """
     app = WebApp(title="Turnout", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     waiting = LongPoll(process.engine)
-    keys, answers = Keys(process.engine), Answers()
-    app.include_router(Attendance(process, keys, answers, waiting).router())
-    app.include_router(Participations(process, keys, answers).router())
-    app.include_router(Receipts(process, keys, answers, waiting).router())
-    app.include_router(reference.router(app))
-    app.include_router((console := Console(process)).router())
-    app.state.held = (waiting, console.live)
+    keys, answers, storing = Keys(process.engine), Answers(), Storing(process)
+    console = Console(process)
+    for router in (
+        Attendance(process, keys, answers, waiting, storing).router(),
+        Participations(process, keys, answers).router(),
+        Receipts(process, keys, answers, waiting).router(),
+        reference.router(app),
+        console.router(),
+    ):
+        app.router.routes.extend(router.routes)  # `include_router` would make each once more, at the first request
+    app.state.held, app.state.threaded = (waiting, console.live), (keys, storing)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(HTTPException, partial(_http, console))
     app.add_exception_handler(DBAPIError, partial(_database, process))

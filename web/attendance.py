@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter
-from sqlalchemy import Connection, bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,12 +20,11 @@ from models.fingerprint import submission_id
 from models.ids import hidden_character
 from models.input_check import Candidate, shown
 from models.message import MOST_INPUTS, Json, Message, Unreadable, loads, read_fields
-from models.tables import Submission
 from models.words import Door, Identity, Outcome, Role, State, Status
 from web import hubspot_format
 from web.access import Keys, account_of, may
 from web.descriptions import write_described
-from web.group_commit import Storing
+from web.group_commit import PART, StoredRequest, Storing, submission_of
 from web.hubspot_format import Fault, invalid
 from web.limits import Admission, Answers
 from web.long_poll import LONGEST, LongPoll
@@ -38,14 +36,14 @@ from worker.auth.keys import ApiKey
 from worker.context import Context
 from worker.intake.accept import Inbound, JudgedInput
 from worker.queries import submissions
-from worker.queries.submissions import Cursor, SubmissionRecord
+from worker.queries.submissions import Cursor, SubmissionRecord, SubmissionRefusal
 
-PART: Final = "request"
-"""A request is its submission's only part."""
 ANSWERED: Final = (4, 2)
 """Answers that are made at once, and of one key."""
 JUDGED: Final = (4, 1)
 """Bodies that are read and judged at once, and of one key."""
+JUDGED_HERE: Final = 2_048
+"""Bytes up to which a body is judged on the event loop: to hand it to a thread costs more."""
 ROOM_OF_INPUT: Final = 4_096
 """Bytes that an answer may need for each input, about: so much room it takes, `MOST_ANSWER` at most."""
 LONGEST_KEY: Final = 255
@@ -54,20 +52,16 @@ _WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})", re.IGNORECA
 PREFIXES: Final = ("/marketing/v3/marketing-events", "/marketing/marketing-events/{version}")
 FAILED: Final = frozenset({Outcome.REJECTED, Outcome.FAILED, Outcome.CANCELED})
 """Outcomes that stand in `errors`; `unconfirmed` stands in neither list, as in HubSpot's answer."""
-_RECEIPT: Final = select(
-    *(Submission.received_at, Submission.accepted, Submission.refused, Submission.repeated),
-    *(Submission.key_id, Submission.digest),
-).where(Submission.submission == bindparam("submission"), Submission.part == bindparam("part"))
 _IDENTITIES: Final = {"create": Identity.VID, "email-create": Identity.EMAIL}
 
 
 class Attendance:
     """The writes of one process."""
 
-    def __init__(self, process: Context, keys: Keys, answers: Answers, waiting: LongPoll) -> None:
+    def __init__(self, process: Context, keys: Keys, answers: Answers, waiting: LongPoll, storing: Storing) -> None:
         self._process, self._keys, self._answers, self._waiting = process, keys, answers, waiting
+        self._storing = storing
         self._admission = Admission()
-        self._storing = Storing(process)
         self._judged, self._answered = Turns(*JUDGED), Turns(*ANSWERED)
 
     def router(self) -> APIRouter:
@@ -90,35 +84,38 @@ class Attendance:
         _check_is_json(request)
         submission = _named(key, request, self._process.rules.key)
         async with self._admission.body(request, key) as body:
-            handed = await self._judged.run(key.id, _judged, request, body, account, key, submission, identity)
-            await self._storing.store(handed)
+            judge = partial(_judged, request, body, account, key, submission, identity)
+            handed = judge() if len(body) <= JUDGED_HERE else await self._judged.run(key.id, judge)
+            stored = await self._storing.store(handed)
+        _check_is_the_same(handed, stored)
         seconds = wait_of(request)
-        is_waited_for = is_over = False
-        if seconds:
-            is_over = await self._answered.run(key.id, self._is_over, handed)
-            is_waited_for = not is_over and await self._waiting.until_settled(submission, seconds, key.id)
-        headers = hubspot_format.applied(seconds) if is_over or is_waited_for else {}
-        size = min(handed.inputs * ROOM_OF_INPUT, hubspot_format.MOST_ANSWER)
+        is_over = not (stored.accepted or stored.repeated)
+        is_waited_for = bool(seconds) and not is_over
+        is_waited_for = is_waited_for and await self._waiting.until_settled(submission, seconds, key.id)
+        headers = hubspot_format.applied(seconds) if seconds and (is_over or is_waited_for) else {}
         now = bool(seconds) and not is_over
-        made = partial(self._answered.run, key.id, self._answer, handed, request, headers, now=now)
-        return await self._answers.held(key, size, made)
+        answer = partial(self._answer, handed, stored, request, headers, now=now)
+        if not now and not stored.refused:
+            return answer()
+        size = min(handed.inputs * ROOM_OF_INPUT, hubspot_format.MOST_ANSWER)
+        return await self._answers.held(key, size, partial(self._answered.run, key.id, answer))
 
-    def _is_over(self, handed: Inbound) -> bool:
-        """Say whether nothing of a request waits for HubSpot, since nothing of it was accepted."""
-        with self._process.engine.connect() as connection:
-            receipt = _receipt(connection, handed)
-        return not (receipt.accepted or receipt.repeated)
-
-    def _answer(self, handed: Inbound, request: Request, headers: Mapping[str, str], *, now: bool) -> Response:
+    def _answer(
+        self, handed: Inbound, stored: StoredRequest, request: Request, headers: Mapping[str, str], *, now: bool
+    ) -> Response:
         """Give the answer of the first time, or, where the outcome is asked for, of now."""
-        submission = _submission(handed)
-        with self._process.engine.connect() as connection:
-            receipt = _receipt(connection, handed)
-            refused = submissions.refusals(connection, submission, 0, MOST_INPUTS) if receipt.refused else []
-            members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS)) if now else []
-        status, completed = _status(members), receipt.received_at
+        submission = submission_of(handed)
+        refused: Sequence[SubmissionRefusal] = ()
+        members: Sequence[SubmissionRecord] = ()
+        if stored.refused or now:
+            with self._process.engine.connect() as connection:
+                if stored.refused:
+                    refused = submissions.refusals(connection, submission, 0, MOST_INPUTS)
+                if now:
+                    members = for_producer(submissions.records(connection, submission, Cursor(), MOST_INPUTS))
+        status, completed = _status(members), stored.received_at
         if not now:
-            status = Status.PENDING if receipt.accepted or receipt.repeated else Status.COMPLETE
+            status = Status.PENDING if stored.accepted or stored.repeated else Status.COMPLETE
         failed = [row for row in members if row.outcome in FAILED]
         places = _places(handed.judged or ()) if failed else {}
         errors = (
@@ -127,7 +124,7 @@ class Attendance:
         )
         answer = hubspot_format.batch_response(
             status,
-            receipt.received_at,
+            stored.received_at,
             max((row.settled_at or completed for row in members), default=completed),
             [hubspot_format.result(row) for row in members if row.outcome == Outcome.DELIVERED],
             hubspot_format.as_far_as_there_is_room(errors),
@@ -136,23 +133,15 @@ class Attendance:
         return hubspot_format.json_response(answer, headers=headers)
 
 
-def _submission(handed: Inbound) -> UUID:
-    assert handed.message is not None
-    assert handed.message.submission is not None
-    return handed.message.submission
-
-
-def _receipt(connection: Connection, handed: Inbound) -> Any:  # noqa: ANN401 - SQLAlchemy types a row by its columns
-    """Find the receipt of a request.
+def _check_is_the_same(handed: Inbound, stored: StoredRequest) -> None:
+    """Let only the request on that the receipt is of.
 
     Raises:
         Fault: 409 where its Idempotency-Key brought another request before.
 
     """
-    receipt = connection.execute(_RECEIPT, {"submission": _submission(handed), "part": PART}).one()
-    if receipt.key_id != handed.key_id or receipt.digest != handed.digest:
+    if stored.key_id != handed.key_id or stored.digest != handed.digest:
         raise invalid("This Idempotency-Key was used for another request before. Use a new one.", 409)
-    return receipt
 
 
 def _status(members: Sequence[SubmissionRecord]) -> Status:

@@ -72,7 +72,7 @@ def json_response(body: object, status: int = 200, headers: Mapping[str, str] | 
 
 def instant(moment: datetime) -> str:
     """Write a moment as HubSpot does."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def refusal(refused: SubmissionRefusal) -> dict[str, object]:

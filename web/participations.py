@@ -15,7 +15,8 @@ from hubspot_api.answer import Limited
 from hubspot_api.client import get
 from hubspot_api.limiter import Use
 from hubspot_api.participations import LIMIT, contact_view, event_view, read_page
-from hubspot_api.transport import LONGEST_ANSWER, NoResponse, Response as HubSpotResponse
+from hubspot_api.response import NoResponse, Response as HubSpotResponse
+from hubspot_api.transport import LONGEST_ANSWER
 from models.ids import hidden_character, id_fault
 from models.input_check import shown
 from models.message import Json, loads

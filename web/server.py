@@ -12,6 +12,7 @@ from web.app import create_app
 from web.hubspot_format import invalid
 from web.request_heads import StrictBuffer
 from web.safe_headers import SAFE_HEADERS
+from worker import garbage
 from worker.context import Context
 from worker.log import get_logger
 
@@ -99,7 +100,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, process: Context, host: str, port: int) -> None:
         app = create_app(process)
-        self._held = app.state.held
+        self._held, self._threaded = app.state.held, app.state.threaded
         super().__init__(
             uvicorn.Config(
                 app,
@@ -121,6 +122,7 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         if self.started:
+            garbage.collect_as_usual()
             log.info("serving", host=self.config.host, port=self.config.port)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
@@ -133,6 +135,8 @@ class Server(uvicorn.Server):
         # and would wait for a client that keeps its connection open until `STOPPING` is over.
         await asyncio.sleep(0.1)
         await super().shutdown(sockets)
+        for threaded in self._threaded:
+            threaded.end()
         log.info("serving stopped")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature

@@ -19,11 +19,15 @@
 - `startup`     what stops a process when it starts, what it waits for, what it warns of
 - `database`    PostgreSQL; `schema`: whether its tables are those of this release
 - `encryption`  what is kept sealed in the database; `stream`: the intake stream in Redis
-- `settings`    the only reader of the environment; `setting_values`: what a setting may be
+- `broker`      how Celery connects; `task_names`: its tasks, and the queues in which they wait
+- `settings`    the settings; with `setting_sources` (files, a running `turnout up`) the only reader of the environment
+- `setting_types`  what a setting may be; `setting_values`: how that is checked
 - `settings_shown`  the settings with their sources, as commands show them; `version`: which Turnout this is
 - `logging_setup`  how log lines look; `foreign_lines`: those of libraries; `log`: ours; `outage`: one warning an outage
 - `metrics`     what a process counts while it works
 - `tracing`     spans from a producer to the POST; `tracing_setup`: how they are sent; `error_reports`: to Sentry
+- `trip`        several statements that go to PostgreSQL in one round trip
 - `finding`     what is not as it must be, for a start and for who looks
+- `garbage`     how often Python looks for cycles of objects that are not used any more
 - `data_dir`    what is kept on this machine, for its owner alone
 """

@@ -5,11 +5,10 @@ flaw; its reason stands beside it.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from celery import Celery
 from celery.loaders.app import AppLoader
@@ -17,33 +16,23 @@ from celery.signals import setup_logging, worker_shutting_down
 from kombu.entity import Exchange, Queue
 
 from models.message import Json
+from worker import garbage
+from worker.broker import connecting
 from worker.log import get_logger
-from worker.settings import Settings, SettingsError, load_settings, log_format
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, load_settings, log_format
+from worker.task_names import JOB, PURGE, SWEEP, TASKS
 
 log = get_logger(__name__)
-
-INTAKE: Final = "attendance.intake"
-ACCEPT: Final = "attendance.accept"
-DELIVER: Final = "attendance.deliver"
-VERIFY: Final = "attendance.verify"
-NOTIFY: Final = "attendance.notify"
-SWEEP: Final = "attendance.sweep"
-PURGE: Final = "attendance.purge"
-JOB: Final = "attendance.job"
-"""Sent by the sweep, both, on the sweep's queue."""
-REFUSE: Final = "attendance.refuse"
-"""Sent by nobody: a worker makes it of a message that is no call of these (`worker.consumer`)."""
-TASKS: Final = (INTAKE, ACCEPT, DELIVER, VERIFY, NOTIFY, SWEEP)
-
-DELIVERY_QUEUES: Final = DELIVER
-HOUSEKEEPING_QUEUES: Final = f"{INTAKE},{ACCEPT},{SWEEP},{VERIFY},{NOTIFY}"
-WORKER_OPTIONS: Final = ("--pool=threads", "--without-gossip", "--without-mingle", "--without-heartbeat")
-"""Threads: what waits on the network needs no process each (32 of them: 51 MB against prefork's 806). No gossip, no
-mingle, no heartbeats between workers: they know nothing of each other that matters."""
 
 
 class Loader(AppLoader):  # type: ignore[misc]
     """Reads the settings when the app is first used, not at import; where they are not usable, nothing starts."""
+
+    def import_default_modules(self) -> Any:  # noqa: ANN401 - Celery's
+        """Import what the program needs: beat none of the verbs."""
+        import_module("tasks.begin_beat" if _program() == "beat" else "tasks.begin_worker")
+        return super().import_default_modules()
 
     def read_configuration(self, env: str = "") -> Json:  # noqa: ARG002 - Celery's signature
         """Give Celery's configuration; where the settings are wrong, the process ends with the reason alone."""
@@ -87,42 +76,7 @@ class App(Celery):  # type: ignore[misc]
         return self.subclass_with_self("worker.programs:Beat")
 
 
-app = App("turnout", include=["tasks"], loader=Loader, task_cls="worker.verb_task:VerbTask")
-
-
-def connecting(settings: Settings) -> dict[str, Any]:
-    """Say how to connect to the broker, whoever does: Celery, or what only looks at it."""
-    on_redis = not settings.broker_url.startswith(("amqp", "pyamqp"))
-    options: dict[str, Any] = (
-        {
-            # Redis: with acknowledgement emulated, Celery 5.7.0 exits when Redis goes away while a message is
-            # unacknowledged, and delivers late ones twice. What a killed worker loses the sweep sends again.
-            "ack_emulation": False,
-            # By default a publish to a frozen Redis hangs for ever.
-            "socket_timeout": 5,
-            "socket_connect_timeout": 2,
-            "health_check_interval": 10,
-        }
-        if on_redis
-        # RabbitMQ: unconfirmed, a publish into a connection that nobody reads any more "succeeds".
-        else {"read_timeout": 5, "write_timeout": 5, "confirm_publish": True}
-    )
-    return {"connect_timeout": 2, "transport_options": options}
-
-
-@contextmanager
-def closed_after(connection: Any) -> Iterator[Any]:  # noqa: ANN401 - kombu carries no types
-    """Give a connection to the broker for one look, then close all of it.
-
-    Kombu leaves the file by which it polls Redis to the garbage collector.
-    """
-    transport = connection.transport
-    try:
-        with connection:
-            yield connection
-    finally:
-        if (cycle := getattr(transport, "cycle", None)) is not None:
-            cycle.poller.close()
+app = App("turnout", loader=Loader, task_cls="worker.verb_task:VerbTask")
 
 
 def configuration(settings: Settings) -> Json:
@@ -225,5 +179,11 @@ def _log_from_here_on() -> None:
             setattr(kind, "show", show)  # noqa: B010 - mypy takes it for a function, not a method
 
 
-if _is_celerys_program():
+def begin_program() -> None:
+    """Begin as Celery's own program, which imports this first of all that is ours."""
+    garbage.collect_rarely()  # until the process has begun (`tasks.begin_worker`)
     _log_from_here_on()
+
+
+if _is_celerys_program():
+    begin_program()

@@ -21,9 +21,9 @@ from kombu.exceptions import ContentDisallowed, SerializationError
 from models.ids import LONGEST_TEXT
 from models.input_check import Reason, shown, unsafe_character
 from worker import unreadable
-from worker.celery import ACCEPT, JOB, PURGE, REFUSE, TASKS
 from worker.redis_transport import UNREADABLE
 from worker.stream import MOST_BYTES
+from worker.task_names import ACCEPT, JOB, PURGE, REFUSE, TASKS
 
 OURS: Final = frozenset({*TASKS, PURGE, JOB})
 WAKE_UP: Final = frozenset({"account", "place"})

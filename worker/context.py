@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.resources import files
 from threading import BoundedSemaphore, Event
 from typing import Any, Final, TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
 from redis.retry import Retry
 from sqlalchemy import Engine, Float, bindparam, case, cast, func, or_, select
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +19,7 @@ from sqlalchemy.orm import aliased
 from hubspot_api.limiter import UNLIMITED, Limiter, Limits
 from hubspot_api.reaction import Bounds
 from models.accept_rules import Rules
-from models.tables import Attempt, Batch, seconds
+from models.tables import Attempt, seconds
 from worker.accounts.destination import Destination, destination
 from worker.database import is_away, make_engine
 from worker.encryption import fingerprint_key
@@ -71,6 +73,11 @@ class Context:
     def stream(self) -> Stream:
         """The intake stream."""
         return Stream(self.redis)
+
+    @cached_property
+    def note_time(self) -> Script:
+        """Note a time at which an account is to be woken."""
+        return self.redis.register_script((files("worker") / "lua" / "note_time.lua").read_text())
 
     @cached_property
     def rules(self) -> Rules:
@@ -151,21 +158,21 @@ def rules_of(engine: Engine, settings: Settings) -> Rules:
     return Rules(fingerprint_key(engine, settings), settings.batch_size, settings.linger)
 
 
-LATELY: Final = 1_000
+LATELY: Final = 50_000
 Lately: Final = aliased(Attempt, select(Attempt).order_by(Attempt.id.desc()).limit(LATELY).subquery("lately"))
-"""The newest attempts of all accounts, among which are those of calls under way: at most so many are looked at."""
+"""The newest attempts of all accounts, among which are those of calls under way: at most so many are looked at.
+
+Where others made more calls than this of late, an account that Redis does not know waits until all of these have ended,
+up to half a minute. To read them takes some ten milliseconds.
+"""
 _ENDS: Final = Lately.started_at + seconds("timeout")
 _COUNTS_UNTIL: Final = func.greatest(
     func.max(func.coalesce(Lately.finished_at, _ENDS)).filter(
-        or_(Batch.account_id == bindparam("account"), Batch.id.is_(None))
+        or_(Lately.account_id == bindparam("account"), Lately.account_id.is_(None))
     ),
     case((func.count() == LATELY, func.min(_ENDS))),
 )
-STILL_COUNTING: Final = (
-    select(cast(func.extract("epoch", _COUNTS_UNTIL + seconds("window") - func.now()), Float))
-    .select_from(Lately)
-    .outerjoin(Batch, Batch.id == Lately.batch_id)
-)
+STILL_COUNTING: Final = select(cast(func.extract("epoch", _COUNTS_UNTIL + seconds("window") - func.now()), Float))
 
 
 def still_counting(engine: Engine, account_id: int, timeout: float, window: float) -> float:

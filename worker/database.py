@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
+from select import POLLIN, poll
 from typing import Any, Final, TypeVar, cast
 
 import orjson
@@ -23,12 +24,16 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from worker.log import get_logger
 from worker.outage import Outage
 from worker.settings import Settings
+from worker.trip import BEGINS_WITH_TRIP, DriverCursor, Query, begin_late, make
 
 log = get_logger(__name__)
 T = TypeVar("T")
 
 POOL: Final = 12
 """Connections a process: its threads (8) and a few for intake, status and the sweep."""
+ALIVE: Final = 1.0
+"""Seconds for which a connection that answered is used without asking again whether its server takes writes; unless
+something has come from it meanwhile."""
 REPEATS: Final = 5
 DEADLOCK: Final = frozenset({"40P01", "40001", "55P03"})
 """Deadlock, serialization failure, lock time-out: the same transaction, again, is right."""
@@ -86,7 +91,18 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
             **({} if url.password else _password_file(theirs)),
         },
     )
-    event.listen(engine, "begin", _begins(_sets(theirs.get("options", ""))))
+    sets = _sets(theirs.get("options", ""))
+    event.listen(engine, "begin", _begins("; ".join(f"SET LOCAL {name} = '{value}'" for name, value in sets.items())))
+    # A trip takes no two statements in one.
+    config = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in sets.items())
+    begins_trip = ("BEGIN", f"SELECT {config}")
+
+    def make_trip(cursor: DriverCursor, _: str, __: object, context: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's
+        return make(begins_trip, cursor, context)
+
+    event.listen(engine, "do_execute", make_trip)
+    event.listen(engine, "do_executemany", lambda cursor, _, __, context: begin_late(begins_trip, cursor, context))
+    event.listen(engine, "do_execute_no_params", lambda cursor, _, context: begin_late(begins_trip, cursor, context))
     sessions = _Sessions()
     event.listen(engine, "connect", sessions.connected)
     event.listen(engine, "checkout", _check_still_primary)
@@ -140,10 +156,10 @@ def _password_file(theirs: Mapping[str, str]) -> dict[str, str]:
     return {"passfile": f"{path}.ignored"}
 
 
-def _sets(options: str) -> str:
-    """Write what each transaction sets; a time-out or a cost that the user's own options name is left to them."""
+def _sets(options: str) -> dict[str, str]:
+    """Give what each transaction sets; a time-out or a cost that the user's own options name is left to them."""
     named = {name.lower().replace("-", "_") for name in _NAMED.findall(options)} - {"timezone"}
-    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _TRANSACTION.items() if name not in named)
+    return {name: value for name, value in _TRANSACTION.items() if name not in named}
 
 
 def _begins(sets: str) -> Callable[[Connection], None]:
@@ -155,6 +171,8 @@ def _begins(sets: str) -> Callable[[Connection], None]:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         driver.autocommit = True  # psycopg begins nothing
+        if connection.get_execution_options().get(BEGINS_WITH_TRIP):
+            return
         level = driver.isolation_level
         isolation = "" if level is None else f" ISOLATION LEVEL {level.name.replace('_', ' ')}"
         last = connection.get_execution_options().get(SETS, "")
@@ -177,6 +195,7 @@ class _Sessions:
         and 14 ms without.
         """
         record.info["is_new"] = True
+        record.info["answered_at"] = time.monotonic()
         connection = cast("psycopg.Connection", driver)
         connection.autocommit = True
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
@@ -202,12 +221,22 @@ def _check_still_primary(driver: DBAPIConnection, record: ConnectionPoolEntry, _
         return
     connection = cast("psycopg.Connection", driver)
     try:
+        if time.monotonic() - record.info.get("answered_at", 0.0) < ALIVE and _is_quiet(connection):
+            return
         connection.autocommit = True
         row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
     except psycopg.Error as error:
         raise DisconnectionError("the connection is lost") from error
     if row != (False,):
         raise DisconnectionError("the server is a standby")
+    record.info["answered_at"] = time.monotonic()
+
+
+def _is_quiet(connection: psycopg.Connection) -> bool:
+    """Say whether nothing has come that was not asked for, such as the end of the session."""
+    looked_at = poll()
+    looked_at.register(connection.fileno(), POLLIN)
+    return not looked_at.poll(0)
 
 
 _TAKES_WRITES: Final = select(func.current_setting("transaction_read_only") == "off")
@@ -289,12 +318,15 @@ def columns_of(table: type[DeclarativeBase], kind: type) -> list[Any]:
     return [getattr(table, one.name) for one in fields(kind) if one.name in table.__mapper__.columns]
 
 
-_DRAW: Final = text("SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)")
+_DRAW: Final = text("SELECT ARRAY(SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count))")
 """Draws so many ids from a sequence."""
+
+
+def drawn(sequence: Sequence, count: int) -> Query:
+    """Draw ids from a sequence, as part of a trip: a list, in no order."""
+    return _DRAW, {"sequence": sequence.name, "count": count}
 
 
 def draw(connection: Connection, sequence: Sequence, count: int) -> list[int]:
     """Draw ids from a sequence, in ascending order."""
-    if not count:
-        return []
-    return sorted(connection.execute(_DRAW, {"sequence": sequence.name, "count": count}).scalars())
+    return sorted(connection.execute(*drawn(sequence, count)).scalar_one()) if count else []

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from hubspot_api.client import get
 from hubspot_api.limiter import Use
 from hubspot_api.participations import contact_path
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.message import DEFAULT_ACCOUNT
 from worker import startup
 from worker.accounts.destination import Destination, NoDestination

@@ -16,7 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from models.tables import Account, Key, Secret
 from worker import data_dir
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 
 FILE: Final = "secret.key"
 FINGERPRINT_KEY: Final = "fingerprint"

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from worker.context import Context
 from worker.database import is_datas_fault, sqlstate
 from worker.log import get_logger
-from worker.settings import SettingsError
+from worker.setting_sources import SettingsError
 from worker.startup import CannotStart
 from worker.stream import StreamUnavailable
 

@@ -41,6 +41,7 @@ def set_up(log_format: str) -> None:
     for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("celery.worker.request").addFilter(_is_no_repeat)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of it raises as well
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)  # about a setting that is set
     logging.captureWarnings(capture=True)  # as Celery does
     sys.excepthook = lambda _, error, __: log.critical("process ended by an error", exc_info=error)

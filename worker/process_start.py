@@ -12,7 +12,8 @@ from worker import failures, startup
 from worker.context import Context, current
 from worker.database import note_outages
 from worker.failures import Verb
-from worker.settings import Settings, SettingsError, usable_settings
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, usable_settings
 from worker.startup import CannotStart, Service
 
 THREADS: Final = "celery.concurrency.thread"

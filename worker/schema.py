@@ -1,5 +1,6 @@
 """The schema of the database, against what this release needs: Alembic's revisions, and which releases they allow."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,9 +43,20 @@ def needed() -> str:
     return _revisions()[0]
 
 
+_OF_A_MIGRATION: Final = re.compile(
+    r"""^revision = ["'](\w+)["']\ndown_revision = (?:["'](\w+)["']|None)$""", re.MULTILINE
+)
+
+
 @cache
 def _revisions() -> list[str]:
-    """Give the revisions that this release knows, the newest first."""
-    from alembic.script import ScriptDirectory
+    """Give the revisions that this release knows, the newest first.
 
-    return [script.revision for script in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
+    They are read as text: Alembic is imported where tables are changed, and every process and many commands look here.
+    """
+    written = (file.read_text("utf-8") for file in Path(migrations.__file__).with_name("versions").glob("*.py"))
+    after = {before: revision for text in written for revision, before in _OF_A_MIGRATION.findall(text)}
+    found: list[str] = []
+    while (revision := after.get(found[-1] if found else "")) is not None:
+        found.append(revision)
+    return found[::-1]

@@ -1,98 +1,45 @@
-"""The settings: one typed class, the only reader of the environment."""
+"""The settings: one typed class, which with its sources is the only reader of the environment."""
 
-import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from cronsim import CronSim, CronSimError
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic.fields import FieldInfo
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from hubspot_api.egress import Egress
 from worker import setting_values
-from worker.log import LoggableError, get_logger
-from worker.setting_values import cleaned
+from worker.log import get_logger
+from worker.setting_sources import OF_FILES, DotenvError, RunningStack, SecretFiles, SettingsError, read_dotenv
+from worker.setting_types import (
+    BaseUrl,
+    BrokerUrl,
+    CertificateFile,
+    DatabaseUrl,
+    HostNames,
+    IssuerUrl,
+    ListenAddress,
+    Networks,
+    OutsideUrl,
+    ProxyUrl,
+    RedisUrl,
+    Secret,
+    SentryDsn,
+    Text,
+    Token,
+)
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-    from hubspot_api.transport import Egress
 
 log = get_logger(__name__)
 
 NEAR: Final = 0.85
 """How alike a name must be to a setting's to be taken for a mistyped one."""
-RUNNING: Final = "up.json"
-"""Where a running `turnout up` writes, in the data directory, how to reach what it started."""
-
-
-class SettingsError(LoggableError):
-    """The settings are not usable; the message says which, and what would be right."""
-
-    def __init__(self, message: str, wrong: Collection[str] = ()) -> None:
-        """Give the message, and the names of the settings that are wrong."""
-        super().__init__(message)
-        self.wrong = frozenset(wrong)
-
-
-Cleaned = BeforeValidator(cleaned)
-Text = Annotated[str, Cleaned]
-Secret = Annotated[SecretStr, Cleaned]
-
-
-def _header_value(token: SecretStr) -> SecretStr:
-    return SecretStr(setting_values.header_value(token.get_secret_value()))
-
-
-def _sentry_dsn(dsn: SecretStr) -> SecretStr:
-    return SecretStr(setting_values.sentry_dsn(dsn.get_secret_value()))
-
-
-def _base_url(url: str) -> str:
-    from hubspot_api.address import is_base
-
-    url = setting_values.http_url(url)
-    if not is_base(url):
-        raise ValueError(
-            f"{setting_values.masked(url)} cannot have paths put behind it; expected {setting_values.BASE}"
-        )
-    return url
-
-
-DatabaseUrl = Annotated[Text, AfterValidator(setting_values.database_url)]
-BrokerUrl = Annotated[Text, AfterValidator(setting_values.broker_url)]
-RedisUrl = Annotated[Text, AfterValidator(setting_values.redis_url)]
-BaseUrl = Annotated[Text, AfterValidator(_base_url)]
-ProxyUrl = Annotated[Text, AfterValidator(setting_values.proxy_url)]
-IssuerUrl = Annotated[Text, AfterValidator(setting_values.issuer_url)]
-HostNames = Annotated[Text, AfterValidator(setting_values.hosts)]
-ListenAddress = Annotated[Text, AfterValidator(setting_values.listen_address)]
-Networks = Annotated[Text, AfterValidator(setting_values.networks)]
-OutsideUrl = Annotated[Text, AfterValidator(lambda url: url and _base_url(url))]
-CertificateFile = Annotated[Text, AfterValidator(setting_values.readable_file)]
-Token = Annotated[Secret, AfterValidator(_header_value)]
-SentryDsn = Annotated[Secret, AfterValidator(_sentry_dsn)]
-
-OF_FILES: Final = (
-    *("database_url", "broker_url", "redis_url", "hubspot_token", "secret_key", "oidc_client_secret"),
-    "sentry_dsn",
-)
-"""Settings that hold a secret: `TURNOUT_…_FILE` names a file that has it."""
 OF_OPENID: Final = ("oidc_client_id", "oidc_client_secret", "oidc_operators", "oidc_viewers")
 """Settings that mean something only with an issuer."""
 OF_PRODUCERS: Final = ("TURNOUT_KEY", "TURNOUT_URL")
@@ -273,70 +220,19 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def egress(self) -> "Egress":
+    def egress(self) -> Egress:
         """Give the way out to HubSpot."""
-        from hubspot_api.transport import Egress
-
         return Egress(self.hubspot_proxy, self.hubspot_ca_bundle)
 
     @property
-    def oidc_egress(self) -> "Egress":
+    def oidc_egress(self) -> Egress:
         """Give the way out to the OpenID Connect provider."""
-        from hubspot_api.transport import Egress
-
         return Egress(self.oidc_proxy, self.oidc_ca_bundle)
 
     @property
     def stream_url(self) -> str:
         """Give the Redis that holds the stream and the limiter."""
         return self.redis_url or (self.broker_url if self.broker_url.startswith("redis") else "")
-
-
-class RunningStack(PydanticBaseSettingsSource):
-    """What a `turnout up` that runs on the same data directory says of itself."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the library's signature
-        """Give one setting's value."""
-        return self().get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Give the settings that it says; which directory is asked, the sources before this one say."""
-        default = self.settings_cls.model_fields["data_dir"].default
-        return running(Path(self.current_state.get("data_dir", default)))
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Secrets in files that `TURNOUT_…_FILE` names, as orchestrators mount them."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the library's signature
-        """Give one setting's value."""
-        return self().get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Give what the files hold.
-
-        Raises:
-            SettingsError: where a file cannot be read, or a setting is given twice.
-
-        """
-        found = {}
-        given = self.settings_sources_data.get("InitSettingsSource", {})
-        for name in OF_FILES:
-            variable = f"TURNOUT_{name.upper()}"
-            path = os.environ.get(f"{variable}_FILE", "").strip()
-            if not path or name in given:
-                continue
-            if os.environ.get(variable):
-                raise SettingsError(f"{variable} and {variable}_FILE are both set; set one of them", [name])
-            try:
-                found[name] = Path(path).read_text(encoding="utf-8")
-            except (OSError, ValueError) as error:
-                why = (isinstance(error, OSError) and error.strerror) or "it is not text"
-                raise SettingsError(
-                    f"{variable}_FILE names a file that cannot be read: {path} ({why}); expected a file with the value",
-                    [name],
-                ) from None
-        return found
 
 
 class SettingsOfRunning(Settings):
@@ -354,33 +250,6 @@ def read_settings(kind: type[Settings] = Settings) -> Settings:
     """
     _check_names()
     return _read(kind, {})
-
-
-class DotenvError(SettingsError):
-    """The file `.env` cannot be read, or not all of it."""
-
-
-def read_dotenv() -> dict[str, str | None]:
-    """Give what `.env` in the working directory sets; nothing where there is none.
-
-    Raises:
-        DotenvError: where a line would be lost, which the library only warns of. No line is shown: it may be a secret.
-
-    """
-    file = Path(".env")
-    expected = "expected UTF-8 text with a line NAME=value for each setting"
-    try:
-        text = file.read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):  # some call their virtual environment so
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8"
-        raise DotenvError(f"{file.absolute()} cannot be read ({why}); {expected}") from None
-    lost = next((line.original.line for line in parse_stream(StringIO(text)) if line.error), None)
-    if lost is not None or "\0" in text:
-        where = f"from line {lost}" if lost is not None else "because of a NUL character in it"
-        raise DotenvError(f"{file.absolute()} cannot be read {where}; {expected}, and each quote closed")
-    return dotenv_values(stream=StringIO(text))
 
 
 def usable_settings() -> tuple[Settings, SettingsError | None]:
@@ -472,16 +341,6 @@ def unset(settings: Settings) -> list[SettingsError]:
     }
     otherwise = f"is not set, and no `turnout up` runs on {settings.data_dir}: start it, or set it"
     return [SettingsError(f"TURNOUT_{name.upper()} {otherwise}", [name]) for name, there in has.items() if not there]
-
-
-def running(data_dir: Path) -> dict[str, str]:
-    """Say how to reach what a running `turnout up` started: setting to value; empty where none runs."""
-    try:
-        known = json.loads((data_dir / RUNNING).read_text())
-        os.kill(known.pop("pid"), 0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):  # it may hold anything
-        return {}
-    return {name: str(value) for name, value in known.items()}
 
 
 class _LogFormat(BaseSettings):

@@ -10,17 +10,9 @@ from typing import Any, Final
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from worker.setting_sources import OF_FILES, DotenvError, SettingsError, read_dotenv, running
 from worker.setting_values import masked
-from worker.settings import (
-    OF_FILES,
-    DotenvError,
-    Settings,
-    SettingsError,
-    SettingsOfRunning,
-    read_dotenv,
-    read_settings,
-    running,
-)
+from worker.settings import Settings, SettingsOfRunning, read_settings
 
 SECRETS: Final = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 OF_COMPOSE: Final = ("POSTGRES_PASSWORD", "VALKEY_PASSWORD")

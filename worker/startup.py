@@ -18,7 +18,8 @@ from worker.encryption import check_key, fingerprint_key
 from worker.finding import Finding, Level
 from worker.log import LoggableError, get_logger
 from worker.schema import needed, read_schema
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 from worker.stream import connect
 
 log = get_logger(__name__)

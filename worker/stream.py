@@ -19,8 +19,12 @@ CONSUMER: Final = "intake"
 FIELD: Final = b"message"
 TRACEPARENT: Final = b"traceparent"
 MOST_ENTRIES: Final = 500
-MOST_BYTES: Final = 32 * 1024 * 1024
 """Of one read."""
+BYTES_AT_ONCE: Final = 256 * 1024
+"""Of one read, and at least one message: some two thousand records. Delivery begins with the first of many while the
+rest are accepted; with larger reads one of the two waits for the other."""
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of what a message that cannot be read holds, so that it is kept whole; and of what is looked through at once."""
 PAGE: Final = 50
 
 
@@ -100,6 +104,22 @@ class Stream:
         except redis.RedisError as error:
             raise StreamUnavailable(str(error)) from error
 
+    def await_message(self, seconds: float) -> bool:
+        """Wait until a message is there, at most so long; say whether one is. The client's time-out must be longer."""
+        last = self._last_id()  # read first: what is added from here on ends the wait
+        if self._client.xlen(KEY):
+            return True
+        return bool(self._client.xread({KEY: last}, count=1, block=int(seconds * 1000)))
+
+    def _last_id(self) -> str:
+        try:
+            told = cast("dict[str, bytes]", self._client.xinfo_stream(KEY))
+        except redis.ResponseError as error:
+            if "no such key" not in str(error):
+                raise
+            return "0"
+        return told["last-generated-id"].decode()
+
     def waits_for(self) -> int | None:
         """Give the seconds for which the oldest message waits; none where none does."""
         seconds, _ = self._client.time()
@@ -123,7 +143,7 @@ class Stream:
 
     def read(self) -> Entries:
         """Read the oldest entry that was read before and never acknowledged, or else the next that nobody read."""
-        bounds = (GROUP, CONSUMER, MOST_ENTRIES, MOST_BYTES)
+        bounds = (GROUP, CONSUMER, MOST_ENTRIES, BYTES_AT_ONCE)
         try:
             again, entries = self._read(keys=[KEY], args=bounds)
         except redis.ResponseError as error:

@@ -16,7 +16,8 @@ import redis
 from celery.signals import task_postrun, task_prerun
 
 from worker import heartbeat
-from worker.celery import app, closed_after
+from worker.broker import closed_after
+from worker.celery import app
 from worker.context import Context
 from worker.log import get_logger
 

@@ -17,8 +17,9 @@ from models.words import Identity, State
 from tests.chaos.plan import Broker, Door, Message, Plan
 from tests.chaos.system import System
 from tests.support.three_books import Attendance, Submitted
-from worker.celery import ACCEPT, connecting
+from worker.broker import connecting
 from worker.stream import KEY
+from worker.task_names import ACCEPT
 
 PACE: Final = 0.1
 """Seconds between two messages of a producer."""

@@ -48,7 +48,7 @@ _Compared = tuple[list[Said], list[Difference]]
 
 _LEFT = text("""
 SELECT (SELECT count(*) FROM batches WHERE status IN ('PENDING', 'PROCESSING'))
-  + (SELECT count(*) FROM errors WHERE verify_at IS NOT NULL AND resolution IS NULL)
+  + (SELECT count(*) FROM errors WHERE verify_at IS NOT NULL)
   + (SELECT count(*) FROM jobs WHERE ended_at IS NULL)""")
 _LET_WAITS_END = (
     text("""
@@ -62,7 +62,7 @@ _LET_WAITS_END = (
       WHERE b.status = 'PENDING' AND b.due_at > now() FOR UPDATE OF b SKIP LOCKED)"""),
     text("""
     UPDATE errors SET verify_at = now() WHERE id IN (
-      SELECT id FROM errors WHERE resolution IS NULL AND verify_at > now() + interval '1 second'
+      SELECT id FROM errors WHERE verify_at > now() + interval '1 second'
       FOR UPDATE SKIP LOCKED)"""),
     text("""
     UPDATE accounts SET parked_until = now() WHERE id IN (

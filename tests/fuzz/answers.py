@@ -7,7 +7,7 @@ from hubspot_api import oauth
 from hubspot_api.answer import RefusedWhole, Settled, correlation_id, excerpt, read_answer
 from hubspot_api.participations import read_page
 from hubspot_api.reaction import Bounds, Tried, decide
-from hubspot_api.transport import Response
+from hubspot_api.response import Response
 from models.error_signature import gist
 from models.input_check import unsafe_character
 from models.words import Identity

@@ -5,24 +5,29 @@
 - `calls`               every call to PostgreSQL, Redis and over HTTP: counted, and failed where a fault says so
 - `verbs`               every verb alone with its scene; `stage`: what it finds, and how life goes on afterwards
 - `forked`              forks of a warm process, each of which does a verb; `write_statements`: what they must reach
+- `storm`               everybody at once, while connections are lost
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
 - `schemathesis_roles`  whose key goes with each call of schemathesis, and what may come back
 - `wrong_calls`         calls by Celery that are wrong; `odd_messages`: what no worker can read
-- `hostile_text`        texts that mean harm; `terminal`: a program on a terminal
+- `hostile_text`        texts that mean harm; `spellings`: an address in many, and every place where somebody is named
+- `terminal`            a program on a terminal; `up`: all of Turnout on one
 - `night`               a large database with errors of many causes
 - `sandbox_server`      HubSpot's test server in a thread; `sandbox_calls`: calls to it
 - `recording_hubspot`   a HubSpot that records each request; `sdk_calls`: what HubSpot's own SDK sends
-- `webhook_receiver`    a receiver of webhooks
+- `webhook_receiver`    a receiver of webhooks; `shop`: a producer that has one
 - `openid_provider`     an OpenID Connect provider that can lie
 - `next_release`        migrations of a test's own after ours
 - `monitors`            the monitor port of a process; `prometheus`: what judges metrics and rules
+- `accounted`           messages at random for real workers, and what must hold when they are worked off
 - `worker_processes`    real worker processes, started, killed and stopped; `background`: a thread beside a test
+- `warm`                processes that start quickly: forks of one that has imported everything
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `databases`           a migrated database for each test, emptied for the next
-- `report_files`        attendance reports written from known records
+- `report_files`        attendance reports written from known records; `file_readings`: who of a text counts
 - `dockerfile`, `units` the image's steps and systemd's units, read; `installed`: Turnout as its wheel installs it
+- `deployments`         what Compose and Kubernetes start, read; `documents`: the documents, read
 - `proxies`             nginx and Caddy with our examples of their settings
 - `pace`                which tests are slow, and how long all may take
 - `previous_release`    the release before this one, checked out beside, and its processes

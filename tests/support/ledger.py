@@ -5,8 +5,10 @@ Beside it the few steps that the tests of the claim, of retries and of the sweep
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -136,6 +138,31 @@ def idle_transactions(engine: Engine) -> int:
 _IDLE = "SELECT FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
 
 
+@dataclass
+class Span:
+    """What the database's clock said before a piece of work, and after it."""
+
+    begun: datetime
+    ended: datetime
+
+    def has(self, moment: datetime, *, before: float = 0.0) -> bool:
+        """Say whether something that is so many seconds before a moment came in this span."""
+        return self.begun <= moment - timedelta(seconds=before) <= self.ended
+
+
+@contextmanager
+def spanned(engine: Engine) -> Iterator[Span]:
+    """Note when a block begins and ends: so a test says how long a wait is, however long it takes to look at it."""
+    span = Span(_now(engine), datetime.max.replace(tzinfo=UTC))
+    yield span
+    span.ended = _now(engine)
+
+
+def _now(engine: Engine) -> datetime:
+    (row,) = ask(engine, select(func.now().label("now")))
+    return row.now  # type: ignore[no-any-return]
+
+
 def make_due(engine: Engine) -> None:
     """Let no pending batch wait for its time."""
     do(engine, update(Batch).where(Batch.status == Status.PENDING).values(due_at=func.now()))
@@ -217,6 +244,20 @@ def let_pass(engine: Engine, hours: float) -> None:
         ):
             earlier = ", ".join(f"{column} = {column} - :hours * interval '1 hour'" for column in columns)
             connection.execute(text(f"UPDATE {table} SET {earlier}"), {"hours": hours})
+
+
+def age(engine: Engine, days: float) -> None:
+    """Let whatever is at an end be so much older, for the purge."""
+    for table, columns in (
+        ("batches", ("settled_at",)),
+        ("attempts", ("started_at",)),
+        ("refused", ("refused_at",)),
+        ("submissions", ("received_at",)),
+        ("jobs", ("ended_at",)),
+        ("actions", ("at",)),
+    ):
+        earlier = ", ".join(f"{column} = {column} - :days * interval '1 day'" for column in columns)
+        do(engine, f"UPDATE {table} SET {earlier}", days=days)
 
 
 HOLDING = "(b.status = 'PROCESSING' OR (b.status = 'PENDING' AND b.origin <> 'retry'))"

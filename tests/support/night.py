@@ -25,7 +25,6 @@ from tests.support.background import beside
 from tests.support.ledger import WHEN, delivered, take
 from worker import heartbeat
 from worker.accounts import registry, state as account_state
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 from worker.context import Context
 from worker.database import make_engine
 from worker.encryption import fingerprint_key
@@ -35,6 +34,7 @@ from worker.queue import settle
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
 from worker.settings import Settings
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES
 
 FIRST = (
     "ada",

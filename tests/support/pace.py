@@ -1,15 +1,18 @@
 """How long the tests take: which are slow, which worker runs which, and a budget (a pytest plugin)."""
 
+import gc
 import time
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Final
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
-SERVED: Final = {"api", "browser", "console", "operator", "viewer"}
-"""Fixtures that start a web server or a browser for each test."""
+SERVED: Final = {"api", "browser", "console", "operator", "receiver", "sandbox", "sending", "viewer"}
+"""Fixtures that start a server or a browser for each test."""
 WHOLE_FILES: Final = {
     f"tests/test_{name}.py"
     for name in (
@@ -32,10 +35,12 @@ WHOLE_FILES: Final = {
 SLOW_FILES: Final = {
     f"test_{name}.py"
     for name in """
-    api_kill broker_outage bulk_locks celery_calls chaos concurrency console_accessible console_browser console_story
-    demo each_call failover fairness fallback files_memory first_minutes help kills kills_bulk logs lookups
-    notify odd_messages openid_console outages outbox outgoing pooler producers proxy_examples purge
-    restarts scenarios screenshots silent_drop site startup state_machine status terminal up
+    alerts api_kill bench broker_outage bulk_locks celery_calls chaos concurrency console_accessible console_browser
+    console_story database_outage demo each_call examples_data failover fairness fallback file_questions
+    files_memory files_property first_minutes help house imports kills kills_bulk kubernetes logs lookups
+    notify odd_messages openid_console outages outbox outgoing pooler previous_release probes producers proxy_examples
+    purge restarts restore sandbox_command scenarios screenshots silent_drop site startup
+    state_machine status terminal up watchdog zones
     """.split()  # noqa: SIM905 - a list would take a line for each
 }
 """Files of tests that start processes, or repeat."""
@@ -49,6 +54,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGUN] = time.monotonic()
+    gc.disable()  # what is collected stays to the end: to look through it again and again is a fifth of collecting
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage of tests be looked for among what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -56,8 +68,37 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
 
 
+class Collection(list[str]):
+    """The tests of a worker in their order, which knows where each is."""
+
+    def __init__(self, tests: Iterable[str]) -> None:
+        super().__init__(tests)
+        self._places = {test: place for place, test in enumerate(self)}
+
+    def index(self, test: str, *_: object) -> int:
+        return self._places[test]
+
+
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Each test goes to the next worker that is free; of some files, all tests go to one."""
+    """Each test goes to the next worker that is free; of some files, all tests go to one.
+
+    For each test that ends, the original goes through all that its worker was ever given, and then through all tests:
+    of nine thousand that took a processor half a minute.
+    """
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        super().add_node_collection(node, collection)
+        self.registered_collections[node] = Collection(collection)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        test = self.registered_collections[node][item_index]
+        given = self.assigned_work[node]
+        scope = self._split_scope(test)
+        if all(done for other, done in given[scope].items() if other != test):
+            del given[scope]
+            self._reschedule(node)
+        else:
+            super().mark_test_complete(node, item_index, duration)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -70,7 +111,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedulin
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what is slow run first: no worker has a long test left when the others are done."""
-    items.sort(key=lambda item: item.path.name not in SLOW_FILES)
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, item.path.name not in SLOW_FILES))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

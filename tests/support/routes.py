@@ -3,15 +3,16 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import requests
 from sqlalchemy import Engine, func, select
+from starlette.routing import BaseRoute
 
 from models.accept_rules import Rules
 from models.correction import Change
@@ -29,6 +30,8 @@ from worker.operations.audit_log import Actor, noted
 from worker.operations.schedules import RetrySchedule
 from worker.queries.error_filter import Filter
 
+Route = tuple[str, str]
+"""A method and a path."""
 SPELT: Sequence[str] = (
     "ada.lovelace@analytical.example.com",
     "ADA.LOVELACE@ANALYTICAL.EXAMPLE.COM",
@@ -70,6 +73,28 @@ TOLD = ("lovelace", "analytical", "79460999")
 EVERY = "; ".join(SPELT)
 SUBMISSION = UUID("0b1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfc")
 RIVALS = UUID("3a1cb8c3-e2ec-4f44-9fe2-d7813d1a6cfa")
+SAMPLES = {
+    "version": "2026-09",
+    "externalEventId": "webinar",
+    "objectId": "77",
+    "subscriberState": "register",
+    "contactIdentifier": quote(SPELT[0]),
+    "marketingEventId": "77",
+    "externalAccountId": "acme",
+    "submission": str(SUBMISSION),
+    "name": "console.css",
+    "link": "x",
+    "batch": "1",
+    "event": "1",
+    "contact": "1000",
+    "refusal": "1",
+    "action": "retry",
+    "job": "1",
+    "account": "default",
+    "schedule": "nightly",
+    "erasure": "1",
+}
+"""What is asked for in the place of each parameter of a path."""
 WRITTEN_BY_OTHERS = (
     "UPDATE records SET contact = {one} || id WHERE id % 2 = 0 AND contact <> '1000'",
     """
@@ -236,13 +261,23 @@ def tells(*shown: str) -> set[str]:
 def _forms(shown: str) -> Iterator[str]:
     form = shown
     for _ in range(4):
-        form = unquote(unescape(form))
+        before, form = form, unquote(unescape(form))
         form = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), form)
+        if form == before:
+            break
     plain = unicodedata.normalize("NFKC", form).lower()
     yield plain
-    yield "".join(one for one in plain if unicodedata.category(one) != "Cf")
+    if not plain.isascii():
+        unseen = [one for one in set(plain) if unicodedata.category(one) == "Cf"]
+        yield plain.translate(str.maketrans("", "", "".join(unseen)))
 
 
 def all_of(answer: requests.Response, body: str | None = None) -> tuple[str, ...]:
     """Give what an answer says: its body, and its headers."""
     return (answer.text if body is None else body, *(f"{name}: {value}" for name, value in answer.headers.items()))
+
+
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Name every route; one of a kind that this does not know is an error."""
+    for route in routes:
+        yield from ((method, route.path) for method in route.methods)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import make_url, text
 
 from models.words import Door
+from sandbox.allowance import Allowance
 from sandbox.world import World
 from tasks import job
 from tasks.deliver import deliver
@@ -35,12 +36,12 @@ from tests.support.three_books import (
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import environment
 from worker.accounts import state
-from worker.celery import DELIVER, INTAKE, JOB, NOTIFY, PURGE, VERIFY
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.queries.reconciliation import audit
 from worker.retention.purge import purge_a_little
 from worker.settings import Settings
+from worker.task_names import DELIVER, INTAKE, JOB, NOTIFY, PURGE, VERIFY
 from worker.webhooks.notify import notify
 
 ROUNDS: Final = 30
@@ -56,6 +57,7 @@ TASKS: Final[Mapping[str, Callable[..., object]]] = {
     PURGE: purge_a_little,
 }
 _LATER: Final = (
+    "UPDATE purged SET due_at = due_at - :hours * interval '1 hour'",
     """UPDATE attempts SET started_at = started_at - :hours * interval '1 hour',
     finished_at = finished_at - :hours * interval '1 hour'""",
     "UPDATE jobs SET due_at = due_at - :hours * interval '1 hour'",
@@ -64,7 +66,7 @@ _LATER: Final = (
 )
 _WAITING: Final = """
 SELECT (SELECT count(*) FROM batches WHERE status IN ('PENDING', 'PROCESSING')) AS batches,
-  (SELECT count(*) FROM errors WHERE verify_at IS NOT NULL AND resolution IS NULL) AS unconfirmed,
+  (SELECT count(*) FROM errors WHERE verify_at IS NOT NULL) AS unconfirmed,
   (SELECT count(*) FROM jobs WHERE ended_at IS NULL AND NOT on_hold) AS jobs,
   (SELECT count(*) FROM notifications WHERE stage NOT IN ('told', 'given_up')) AS notifications,
   (SELECT count(*) FROM accounts WHERE paused_at IS NOT NULL) AS paused"""
@@ -197,6 +199,8 @@ class Stage:
                 connection.execute(text(statement), {"hours": hours})
         earlier = [replace(one, received_at=one.received_at - hours * 3_600) for one in self.world.writes]
         self.world.writes[:] = earlier  # as the attempts are
+        for token, account in self.world.accounts.items():
+            self.world.accounts[token] = replace(account, allowance=Allowance(self.world.options))  # of another day
         for key in list(context.redis.scan_iter()):
             if 0 < context.redis.pttl(key) < hours * 3_600_000 or key.startswith(b"turnout:limit:"):
                 context.redis.delete(key)

@@ -48,6 +48,10 @@ class Call:
     """Epoch milliseconds."""
     lost: bool = False
     """Whether it brought no answer that Turnout could read."""
+    searched: bool = False
+    """Whether HubSpot refused it whole, and its records were searched in parts."""
+    after_search: bool = False
+    """Whether it is a batch's call after one that was searched: the worker was lost before it settled that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,13 @@ class Said:
 
     attendance: Attendance
     outcome: str
-    """An `Outcome`, `NOT_ACCEPTED` or `SUPERSEDED`."""
+    """An `Outcome`, `NOT_ACCEPTED`, `SUPERSEDED` or `CORRECTED`."""
     calls: Sequence[Call] = ()
     in_doubt: bool = False
     """Whether a call of these was lost, or HubSpot said neither yes nor no to it: HubSpot may have the record."""
+    left_open: Sequence[float] = ()
+    """When HubSpot answered and said neither yes nor no, and an operator had it sent again before it was found: epoch
+    milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +137,14 @@ class Difference:
 NOT_ACCEPTED: Final = "not accepted"
 """What Turnout says of an input that it keeps to be fixed."""
 SUPERSEDED: Final = "superseded"
-"""Of a canceled record: a newer one took its place. Where it was sent in doubt before, HubSpot may have it, and Turnout
-says so by its history; it is not looked for, since what is newer is there."""
+"""Of a canceled record: a newer one took its place."""
+CORRECTED: Final = "corrected"
+"""Of a canceled record: an operator had a corrected one sent in its place. From then on it is not looked for."""
 _SEARCHED: Final = frozenset({"400", "413", "414", "422"})
 """Refused whole: then Turnout searches, and may send what was taken in parts once more, to learn whether it was too
 large."""
 _REFUSED: Final = _SEARCHED | {"429"}
 _UNFINISHED: Final = frozenset({Outcome.PENDING, Outcome.PROCESSING})
-_NOT_LOOKED_FOR: Final = frozenset({SUPERSEDED, Outcome.REJECTED.value})
-"""What ends so after a call that brought no answer may be there. It is not looked for: a newer record took its
-place, or HubSpot refused it when it came again."""
 
 
 def compare(
@@ -176,7 +181,9 @@ def wrong_endings(submitted: Sequence[Submitted], said: Sequence[Said], causes: 
             case Outcome.REJECTED:
                 has_cause = record.contact in causes.refused
             case Outcome.CANCELED:
-                has_cause = record.event in causes.canceled or record in causes.corrected
+                has_cause = record.event in causes.canceled
+            case str(outcome) if outcome == CORRECTED:
+                has_cause = record in causes.corrected
             case str(outcome) if outcome == SUPERSEDED:
                 of_contact = contacts[record.event, record.contact]
                 has_cause = any(other != record and not _is_older(spans, other, record) for other in of_contact)
@@ -216,9 +223,7 @@ def _delivered_wrongly(
             yield Difference(Kind.NOT_THERE, attendance)
     for attendance in there:
         several = turnout.get(attendance, [])
-        may_be = any(
-            one.outcome == Outcome.DELIVERED or (one.outcome in _NOT_LOOKED_FOR and one.in_doubt) for one in several
-        )
+        may_be = any(one.outcome == Outcome.DELIVERED or (one.outcome == CORRECTED and one.in_doubt) for one in several)
         if not may_be and (several or attendance not in forgotten):
             yield Difference(Kind.NOT_CALLED, attendance, ", ".join(one.outcome for one in several) or "unknown")
 
@@ -274,8 +279,10 @@ def _sent_again(
     """List what came again, after an answer had named it, more often than there is a reason.
 
     A reason is an answer that was lost of the call that was named or of a later one: one that was lost before then
-    had its repeat. And one search after a refusal, which may send what was named in a part once more. A repeat that
-    HubSpot refuses itself stores nothing, and does not count.
+    had its repeat. So is an answer since then that said neither yes nor no, where an operator did not wait for the look
+    that finds it. And each search after a refusal, which may send what was named in a part once more: the parts'
+    answers are stored one by one, and if the worker is lost before it settles them, the next claim sends all again, and
+    may search anew. A repeat that HubSpot refuses itself stores nothing, and does not count.
     """
     came: dict[Attendance, list[Sending]] = defaultdict(list)
     for sending in held.sendings:
@@ -290,8 +297,10 @@ def _sent_again(
         # The call that was named is the last that began before its write came.
         began_at = max((one.began_at for one in calls if one.began_at <= sendings[named].received_at), default=0.0)
         lost = sum(one.lost for one in calls if one.began_at >= began_at)
-        searched = any(one.status in _SEARCHED for one in sendings)
-        if again > lost + searched:
+        left_open = sum(moment >= began_at for one in several for moment in one.left_open)
+        searched = max(any(one.status in _SEARCHED for one in sendings), sum(one.searched for one in calls))
+        after_search = sum(one.after_search for one in calls)
+        if again > lost + left_open + searched + after_search:
             yield Difference(Kind.SENT_AGAIN, attendance, f"{again} times, {lost} answers lost")
 
 
@@ -309,15 +318,21 @@ was_in(record_id, batch_id) AS (
   WHERE b.split_from IS NOT NULL),
 calls AS (
   SELECT was_in.record_id, bool_or(a.answer IN ('', 'lost', 'ambiguous')) AS any_lost,
-    jsonb_agg(jsonb_build_array(extract(epoch FROM a.started_at) * 1000, a.answer IN ('', 'lost', 'ambiguous'))) AS all
+    jsonb_agg(jsonb_build_array(extract(epoch FROM a.started_at) * 1000, a.answer IN ('', 'lost', 'ambiguous'),
+      a.kind = 'post' AND a.answer = 'refused whole', a.kind = 'post' AND EXISTS (
+        SELECT FROM attempts s WHERE s.batch_id = a.batch_id AND s.id < a.id AND s.kind = 'post'
+          AND s.answer = 'refused whole'))) AS all
   FROM was_in JOIN attempts a ON a.batch_id = was_in.batch_id WHERE a.kind <> 'read-back' GROUP BY 1)
 SELECT r.event, r.contact, r.state, (r.input->>'interactionDateTime')::bigint AS occurred_at,
   CASE WHEN e.resolution = 'confirmed' THEN 'delivered'
-    WHEN e.category = 'SUPERSEDED' THEN 'superseded'
+    WHEN e.category = 'SUPERSEDED' THEN 'superseded' WHEN e.category = 'CORRECTED' THEN 'corrected'
     WHEN e.id IS NOT NULL THEN e.outcome
     WHEN r.status = 'COMPLETE' THEN 'delivered' ELSE lower(r.status) END AS outcome,
   coalesce(calls.all, '[]') AS calls, coalesce(calls.any_lost, false) OR EXISTS (
-    SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed') AS in_doubt
+    SELECT FROM errors p WHERE p.record_id = r.id AND p.outcome = 'unconfirmed') AS in_doubt, ARRAY(
+    SELECT extract(epoch FROM p.created_at)::float8 * 1000 FROM errors p
+    WHERE p.record_id = r.id AND p.outcome = 'unconfirmed' AND p.resolution = 'retried'
+      AND NOT p.context @> '{"read_back": {"sent_again": true}}') AS left_open
 FROM chosen r
 LEFT JOIN LATERAL (SELECT id, outcome, category, resolution FROM errors WHERE record_id = r.id AND batch_id = r.batch_id
   ORDER BY id DESC LIMIT 1) e ON true
@@ -339,8 +354,9 @@ def what_turnout_says(engine: Engine, events: Collection[str] | None = None) -> 
         Said(
             Attendance(row.event, row.contact, row.state, row.occurred_at),
             row.outcome,
-            tuple(Call(float(began_at), lost) for began_at, lost in row.calls),
+            tuple(Call(float(began_at), *facts) for began_at, *facts in row.calls),
             row.in_doubt,
+            tuple(row.left_open),
         )
         for row in records
     ]

@@ -8,8 +8,10 @@ import asyncio
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
@@ -17,7 +19,11 @@ from unittest.mock import patch
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-import tasks
+import tasks.accept
+import tasks.deliver
+import tasks.intake
+import tasks.job
+import tasks.verify
 import worker.context
 import worker.database
 import worker.settings
@@ -34,11 +40,11 @@ from worker.auth import keys
 from worker.context import Context, current
 from worker.delivery import isolate, permits, read_back
 from worker.intake.accept import Inbound, accept
+from worker.intake.wakes import wake_delivery
 from worker.operations import jobs, replay
 from worker.operations.tally import Tally
 from worker.queue.claim import claim
 from worker.submission import submit
-from worker.wake import wake
 from worker.webhooks import endpoint
 
 ADA, BOB, EVE, DAN = (f"{name}@example.com" for name in ("ada", "bob", "eve", "dan"))
@@ -104,7 +110,7 @@ def task(name: str, **facts: str) -> Act:
     """Run a task, as a worker does."""
 
     def act(_: Calls) -> None:
-        named = vars(vars(tasks)[name])
+        named = vars(import_module(f"tasks.{name}"))
         (named.get(f"{name}_task") or named[name])(**facts)
 
     return act
@@ -115,7 +121,7 @@ def as_celery(name: str, fields: Mapping[str, object]) -> Act:
 
     def act(_: Calls) -> None:
         setattr(tasks.accept, "PATIENCE", 0.02)  # noqa: B010 - it is final
-        vars(vars(tasks)[name])[name].apply(
+        vars(import_module(f"tasks.{name}"))[name].apply(
             kwargs=dict(fields), task_id="5b4f0f5e-0000-4000-8000-000000000001", throw=True
         )
 
@@ -131,11 +137,11 @@ def ask_api(method: str, path: str, body: bytes, headers: Mapping[str, str], *, 
 
         answered = threading.Event()
 
-        def wake_later(*args: Any, **facts: Any) -> int:
+        def wake_later(*args: Any) -> None:
             answered.wait(5)  # the other thread: so that each run makes its calls in the same order
-            return wake(*args, **facts)
+            wake_delivery(*args)
 
-        setattr(group_commit, "wake", wake_later)  # noqa: B010 - it is not for others
+        setattr(group_commit, "wake_delivery", wake_later)  # noqa: B010 - it is not for others
         app = create_app(current())
         status, said = asyncio.run(_asked(app, method, path, body, headers))
         answered.set()
@@ -211,6 +217,7 @@ def _in_the_stream(stage: Stage) -> None:
 
 def _read_and_not_acknowledged(stage: Stage) -> None:
     stage.add(FIRST, MORE)
+    assert stage.context.rules.key  # the database has its key, as any that accepted something
     stage.context.stream.join()
     stage.context.stream.read()
 
@@ -309,7 +316,7 @@ def _breakdown(stage: Stage) -> None:
 def _overtaken(stage: Stage) -> None:
     """A record failed, a newer one of its contact is delivered, and the operator asks for the first again."""
     stage.submit(message(ADA, BOB))
-    stage.sandbox.fault(match=ADA, status=400, count=3)
+    stage.sandbox.fault(match=ADA, status=400, count=2)  # with the other, and alone
     tasks.deliver.deliver(stage.context, "default")
     stage.submit(message(ADA, state="attend", when=WHEN + 1))
     tasks.deliver.deliver(stage.context, "default")
@@ -356,11 +363,17 @@ def _takes_few(stage: Stage) -> None:
     _batch()(stage)
 
 
+def _stopped_before(stage: Stage) -> None:
+    """An account may send again, and its stop is not counted yet."""
+    _batch()(stage)
+    do(stage.context.engine, "UPDATE accounts SET stopped_since = now() - interval '1 minute'")
+
+
 def _nothing_is_due(stage: Stage) -> None:
-    """An account in an outage may send a probe, and nothing is due."""
+    """An account in an outage may send a probe, and nothing is due, although its lane says so."""
     stage.submit(message(ADA))
     do(stage.context.engine, "UPDATE batches SET due_at = now() + interval '1 hour'")
-    do(stage.context.engine, "UPDATE lanes SET due_at = now() + interval '1 hour', ready = false")
+    do(stage.context.engine, "UPDATE lanes SET ready = true")
     do(stage.context.engine, "UPDATE accounts SET in_a_row = 5, stopped_since = now() - interval '1 minute'")
 
 
@@ -395,6 +408,7 @@ DELIVERING: Final = {
     "deliver, HubSpot fails and stores": Verb(DELIVER, _batch({"status": 503, "applied": True, "count": 1})),
     "deliver, the answer is cut": Verb(DELIVER, _batch({"cut": True, "applied": True, "count": 1})),
     "deliver, HubSpot fails for the fifth time": Verb(DELIVER, _batch({"status": 503, "count": 1}, in_a_row=4)),
+    "deliver after a stop": Verb(DELIVER, _stopped_before),
     "deliver a probe": Verb(DELIVER, _batch(in_a_row=5)),
     "deliver, given up": Verb(DELIVER, _batch({"status": 503, "count": 1}, attempts=7), differs=True),
     "deliver, limited": Verb(DELIVER, _batch({"status": 429, "count": 1})),
@@ -463,6 +477,44 @@ def _canceled_in_doubt(*, stored: bool, looks: int) -> Scene:
     return scene
 
 
+def _refused_again(stage: Stage) -> None:
+    """A call for Ada and Bob brought no answer, HubSpot has both, and refuses Ada when they come again."""
+    _in_doubt(stage)
+    stage.sandbox.fault(match=ADA, status=400)
+
+
+def _rejected_in_doubt(*, stored: bool, looks: int) -> Scene:
+    """Ada was rejected after such a call; so many looks found nothing, and the next is due."""
+
+    def scene(stage: Stage) -> None:
+        stage.submit(message(ADA))
+        stage.sandbox.fault(cut=True, applied=stored, count=1)
+        stage.sandbox.fault(match=ADA, status=400)
+        _in_turn(stage, looks)
+
+    return scene
+
+
+def _superseded_in_doubt(stage: Stage) -> None:
+    """HubSpot has a record of Ada's without a word, and a newer one took its place before its retry."""
+    stage.submit(message(ADA))
+    stage.sandbox.fault(match=ADA, drop=True, applied=True, count=1)
+    tasks.deliver.deliver(stage.context, "default")
+    run_here(stage, "retry", "--outcome", "unconfirmed", "--yes")
+    stage.submit(message(ADA, state="attend", when=WHEN + 1))
+    _in_turn(stage, 0)
+
+
+def _in_turn(stage: Stage, looks: int) -> None:
+    """Let all be delivered that can be, and then so many looks go by."""
+    for _ in range(2):
+        tasks.deliver.deliver(stage.context, "default")
+        let_pass(stage.context.engine, 1)
+    for _ in range(looks):
+        tasks.verify.verify(stage.context, "default")
+        let_pass(stage.context.engine, 1)
+
+
 def _job(stage: Stage) -> None:
     """A retry was asked for, and waits for a worker."""
     _rejected(stage)
@@ -520,14 +572,16 @@ def _submit_file(calls: Calls) -> None:
         with calls.uncounted(), open_context(current().settings) as beside:
             tasks.intake.intake(beside)
 
-    with patch.object(submit, "time", SimpleNamespace(sleep=sleep)):
+    with patch.object(submit, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic)):
         run("enqueue", "$FILE", *REPORT, fine=(0, 3))(calls)
 
 
 def _corrected_file(stage: Stage) -> None:
     """A file was submitted, and what was not accepted of it is corrected now."""
     _file(f"{ADA},{WHEN}", f"dan@@example,{WHEN}")(stage)
-    with patch.object(submit, "time", SimpleNamespace(sleep=lambda _: tasks.intake.intake(stage.context))):
+    with patch.object(
+        submit, "time", SimpleNamespace(sleep=lambda _: tasks.intake.intake(stage.context), monotonic=time.monotonic)
+    ):
         run_here(stage, "enqueue", stage.facts["FILE"], *REPORT, fine=(3,))
     stage.submitted += [Submitted(one) for one in _records(message(ADA))]
     (left,) = (path for path in stage.home.iterdir() if path.name != "people.csv")
@@ -610,6 +664,10 @@ OPERATING: Final = {
     "cancel, in doubt": Verb(run("cancel", "--event", "77", "--yes"), _in_doubt, asks=True),
     "read back, canceled in doubt": Verb(VERIFY, _canceled_in_doubt(stored=True, looks=0)),
     "read back, canceled in doubt, not found": Verb(VERIFY, _canceled_in_doubt(stored=False, looks=3)),
+    "deliver, one rejected in doubt": Verb(DELIVER, _refused_again),
+    "read back, rejected in doubt": Verb(VERIFY, _rejected_in_doubt(stored=True, looks=0)),
+    "read back, rejected in doubt, not found": Verb(VERIFY, _rejected_in_doubt(stored=False, looks=3)),
+    "read back, superseded in doubt": Verb(VERIFY, _superseded_in_doubt),
     "submit again what was not accepted": Verb(run("refused", "retry", "--all", "--yes"), _for_partner, asks=True),
     "dismiss what was not accepted": Verb(
         run("refused", "dismiss", "$REFUSED", "--because", "a test", "--yes"), _for_partner, asks=True

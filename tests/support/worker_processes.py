@@ -1,4 +1,4 @@
-"""Real worker processes for tests, started as production starts them and ended by their process ids."""
+"""Real worker processes for tests, which run what production runs and are ended by their process ids."""
 
 import os
 import signal
@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support import warm
 from worker import heartbeat
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.settings import Settings
 from worker.stream import connect
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 
 CELERY = [sys.executable, "-m", "celery", "-A", "worker"]
 COMMANDS = {
@@ -35,6 +36,13 @@ def environment(settings: Settings) -> dict[str, str]:
     return env
 
 
+def told(settings: Settings, **more: object) -> Settings:
+    """Give settings of which these are told to each process too, by `environment`."""
+    changed = settings.model_copy(update=more)
+    changed.model_fields_set.update(more)
+    return changed
+
+
 class Workers:
     """Delivery, housekeeping and beat as processes of their own."""
 
@@ -43,19 +51,12 @@ class Workers:
     def __init__(self, settings: Settings, home: Path) -> None:
         self.settings = settings
         self._home = home
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, warm.Process] = {}
 
     def start(self, *names: str) -> None:
         for name in names or self.commands:
-            with (self._home / f"{name}.log").open("ab") as log:
-                self._running[name] = subprocess.Popen(
-                    self.commands[name],
-                    cwd=self._home,
-                    env=self.environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
+            log = self._home / f"{name}.log"
+            self._running[name] = warm.start(self.commands[name], self._home, self.environment(), log)
 
     def environment(self) -> dict[str, str]:
         """Give what each process is told."""

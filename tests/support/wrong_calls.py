@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from celery import Celery, signature
 
-from worker.celery import ACCEPT
+from worker.task_names import ACCEPT
 
 WHEN: Final = 1_767_225_600_000
 

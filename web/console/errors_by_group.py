@@ -41,7 +41,7 @@ def groups(visit: ConsoleRequest) -> Page:
 def of(process: Context, outcomes: Sequence[Outcome] = OPEN, most: int = FIRST) -> list[GroupOnPage]:
     """Give groups with what may be pressed, first what the advice says; nothing while Turnout looks for them itself."""
     return [
-        GroupOnPage(group, [] if group.verify_at else _presses(group))
+        GroupOnPage(group, [] if group.verify_at and group.outcome == Outcome.UNCONFIRMED else _presses(group))
         for group in grouped(process.engine, outcomes, most)
     ]
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from models.advice import Advice, Subject, advise
 from models.erasure import Person
+from models.words import Outcome
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.sealed import sealed, unsealed
 from worker.operations.audit_log import noted
@@ -55,7 +56,7 @@ def _history(record: PersonRecord) -> list[PastAttempt | PastError]:
 def _advice(record: PersonRecord) -> Advice | None:
     """Give what is to be done about a record, where that is somebody's to do."""
     error = record.error
-    if error is None or error.resolution or error.verify_at:
+    if error is None or error.resolution or (error.verify_at and error.outcome == Outcome.UNCONFIRMED):
         return None
     advice = advise(error.outcome, error.category, error.code, error.message, Subject(record_id=record.id))
     return advice if advice.action else None

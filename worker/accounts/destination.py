@@ -13,7 +13,8 @@ from worker.accounts import state, token_renewal
 from worker.database import rows_as
 from worker.encryption import unseal
 from worker.log import get_logger
-from worker.settings import Settings, SettingsError
+from worker.setting_sources import SettingsError
+from worker.settings import Settings
 
 log = get_logger(__name__)
 

@@ -33,6 +33,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from hubspot_api.reaction import OUTAGE
 from models.tables import NOBODY, Account, seconds
 from worker.database import repeat
+from worker.trip import Query, begin, trip
 
 STOP_ENDED: Final[Mapping[str, ColumnElement[Any]]] = {
     "stopped": Account.stopped_in_all(),
@@ -146,8 +147,13 @@ _ANSWERED: Final = (
 )
 
 
-def answered(engine: Engine, account_id: int) -> None:
+def answered_by(account_id: int) -> Query:
     """Note that HubSpot answered: an outage, if there was one, is over. A pause or a parking of other cause is not."""
+    return _ANSWERED, {"account": account_id}
+
+
+def answered(engine: Engine, account_id: int) -> None:
+    """Note, in a transaction of its own, that HubSpot answered."""
     _change(engine, _ANSWERED, account=account_id)
 
 
@@ -224,8 +230,8 @@ def _change(engine: Engine, change: ReturningUpdate[int], **facts: object) -> Se
     """Change an account's row, again where the connection was lost: what HubSpot answered must not be lost with it."""
 
     def work() -> Sequence[int]:
-        with engine.begin() as connection:
-            return connection.execute(change, facts).scalars().all()
+        with begin(engine) as connection:
+            return trip(connection, (change, facts), commit=True)[0].scalars()
 
     return repeat(work)
 
@@ -239,7 +245,11 @@ def may_go_on(connection: Connection, account_id: int) -> bool:
 
 
 _LOOK: Final = select(Account.in_a_row, Account.stopped_since).where(_THE_ACCOUNT)
-_HOLD: Final = select(Account.in_a_row).where(_THE_ACCOUNT, Account.may_send()).with_for_update(read=True)
+_HOLD: Final = (
+    select(Account.in_a_row)
+    .where(_THE_ACCOUNT, Account.may_send(), Account.stopped_since.is_(None), Account.in_a_row < OUTAGE)
+    .with_for_update(read=True)
+)
 _FREE: Final = select(Account.id).where(_THE_ACCOUNT, Account.may_send())
 
 
@@ -259,6 +269,11 @@ _BEGIN_PROBE: Final = (
     )
     .returning(Account.in_a_row)
 )
+
+
+def hold(account_id: int) -> Query:
+    """Hold an account as it is, and give its ambiguous answers in a row; no row where `may_send` has to look."""
+    return _HOLD, {"account": account_id}
 
 
 def may_send(connection: Connection, account_id: int, lease: float) -> int | None:

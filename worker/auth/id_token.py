@@ -5,15 +5,15 @@ joserfc checks the signature and the registered claims; here stand what it is as
 
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
-
-from joserfc import jwk, jws, jwt
-from joserfc.errors import ClaimError, ExpiredTokenError, MissingClaimError
+from typing import TYPE_CHECKING, Any, Final
 
 from hubspot_api.fields import objects, read_object
 from models.words import Role
 from worker.log import get_logger
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from joserfc.jwk import Key
 
 log = get_logger(__name__)
 
@@ -32,13 +32,16 @@ class UnknownKey(Exception):  # noqa: N818 - it is a state of the world
     """A token is signed with a key that is not among the known ones."""
 
 
-def checked(token: str, known: Sequence[jwk.Key], issuer: str, client: str, nonce: str) -> Mapping[str, Any] | str:
+def checked(token: str, known: "Sequence[Key]", issuer: str, client: str, nonce: str) -> Mapping[str, Any] | str:
     """Check an ID token; give its claims, or what is wrong with it.
 
     Raises:
         UnknownKey: where it is signed with another key than these.
 
     """
+    from joserfc import jws, jwt  # most installations know no provider
+    from joserfc.errors import ClaimError, ExpiredTokenError, MissingClaimError
+
     wanted = jwt.JWTClaimsRegistry(
         leeway=SKEW,
         iss={"essential": True, "value": issuer},
@@ -77,8 +80,10 @@ def _wrong(claims: Mapping[str, Any], client: str, nonce: str) -> str:
     return ""
 
 
-def read_keys(body: bytes) -> Iterator[jwk.Key]:
+def read_keys(body: bytes) -> "Iterator[Key]":
     """Give the public keys of a JWK set that ID tokens may be signed with; what is none of these is left out."""
+    from joserfc import jwk
+
     for one in objects(read_object(body) or {}, "keys"):
         if one.get("kty") not in {"RSA", "EC"} or one.get("use", "sig") != "sig":
             continue
@@ -91,7 +96,7 @@ def read_keys(body: bytes) -> Iterator[jwk.Key]:
             log.warning("provider's key left out", because="it cannot be read")
 
 
-def _chosen(known: Sequence[jwk.Key], header: Mapping[str, object]) -> jwk.Key:
+def _chosen(known: "Sequence[Key]", header: Mapping[str, object]) -> "Key":
     """Give the key that a token's header names; one that names none is only good where there is one of its kind."""
     kid, kind = header.get("kid"), "EC" if str(header["alg"]).startswith("ES") else "RSA"
     named = [key for key in known if key.key_type == kind and kid in {None, key.kid}]

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import JSON, Connection, Engine, Text, any_, bindparam, case, func, or_, select, true, update
+from sqlalchemy import JSON, Connection, Engine, Text, any_, case, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from models.tables import Account, Key, fixed
+from models.tables import Account, Key, fixed, ids
 from models.words import Role
 from worker.database import rows_as
+from worker.trip import trip
 
 OVERLAP: Final = 86_400.0
 """Seconds for which a rotated key is still good beside the new one."""
@@ -131,30 +132,57 @@ _REACHED: Final = select(func.json_object_agg(Account.name, Account.id, type_=JS
     Account.removed_at.is_(None), or_(Key.role != fixed(Role.PRODUCER), Account.id == any_(Key.account_ids))
 )
 _FIND: Final = select(
+    Key.id,
     Key.name,
     Key.role,
     Key.hash,
-    case((Key.old_until > func.now(), Key.old_hash)),
-    func.coalesce(Key.used_at < func.now() - timedelta(minutes=1), true()),
-    _REACHED.scalar_subquery(),
-).where(Key.id == bindparam("id"), Key.revoked_at.is_(None))
+    case((Key.old_until > func.now(), Key.old_hash)).label("old_hash"),
+    func.coalesce(Key.used_at < func.now() - timedelta(minutes=1), true()).label("is_unnoted"),
+    _REACHED.scalar_subquery().label("accounts"),
+).where(Key.id == ids("ids"), Key.revoked_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredKey:
+    """A key that is not revoked, as it is stored."""
+
+    id: int
+    name: str = ""
+    role: Role = Role.VIEWER
+    hash: bytes = b""
+    old_hash: bytes | None = None
+    """Of the secret before, while that is good."""
+    is_unnoted: bool = False
+    """Whether its use is to be noted."""
+    accounts: Mapping[str, int] | None = None
 
 
 def verify(connection: Connection, presented: str) -> ApiKey | None:
     """Find out whose a presented key is; none where it is not good."""
-    shape = _SHAPE.fullmatch(presented)
-    if shape is None:
-        return None
-    number, hashed = int(shape[1]), _hash(shape[2])
-    found = connection.execute(_FIND, {"id": number}).one_or_none()
-    name, role, new, old, unnoted, accounts = found or ("", Role.VIEWER, b"", None, False, {})
-    good = hmac.compare_digest(hashed, new)
-    old_good = hmac.compare_digest(hashed, old or b"")
-    if not (good or old_good):
-        return None
-    if unnoted:
+    return verify_all(connection, [presented])[0]
+
+
+def verify_all(connection: Connection, presented: Sequence[str], *, commit: bool = False) -> list[ApiKey | None]:
+    """Find out whose each of the presented keys is, in one look-up; `commit` ends its transaction in the same trip."""
+    shapes = [_SHAPE.fullmatch(one) for one in presented]
+    numbers = {int(shape[1]) for shape in shapes if shape}
+    if not numbers:
+        return [None] * len(presented)
+    (rows,) = trip(connection, (_FIND, {"ids": list(numbers)}), commit=commit)
+    found = {key.id: key for key in rows.rows_as(_StoredKey)}
+    good = [_judged(shape, found) if shape else None for shape in shapes]
+    unnoted = {key.id for key in good if key and found[key.id].is_unnoted}
+    for number in sorted(unnoted):  # in an order in which two look-ups cannot wait for each other
         connection.execute(update(Key).where(Key.id == number).values(used_at=func.date_trunc("minute", func.now())))
-    return ApiKey(number, name, role, accounts or {}, hashed)
+    return good
+
+
+def _judged(shape: re.Match[str], found: Mapping[int, _StoredKey]) -> ApiKey | None:
+    number, hashed = int(shape[1]), _hash(shape[2])
+    key = found.get(number, _StoredKey(number))
+    good = hmac.compare_digest(hashed, key.hash)
+    old_good = hmac.compare_digest(hashed, key.old_hash or b"")
+    return ApiKey(number, key.name, key.role, key.accounts or {}, hashed) if good or old_good else None
 
 
 def _hash(secret: str) -> bytes:

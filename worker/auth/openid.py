@@ -15,18 +15,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-from joserfc.jwk import Key
-
 from hubspot_api.fields import read_object
-from hubspot_api.transport import NoResponse, Response, send
+from hubspot_api.response import NoResponse, Response
+from hubspot_api.transport import send
 from worker.auth.id_token import UnknownKey, checked, is_same, name_of, read_keys, role_of, shown, text_of
 from worker.auth.sessions import User
 from worker.log import get_logger
 from worker.setting_values import is_private
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from joserfc.jwk import Key
 
 T = TypeVar("T")
 
@@ -144,7 +146,7 @@ class Provider:
         """Take the settings; nothing is asked yet."""
         self._settings = settings
         self._description = _Kept[Description](self._ask_description)
-        self._keys = _Kept[list[Key]](self._ask_keys)
+        self._keys = _Kept["list[Key]"](self._ask_keys)
 
     @property
     def issuer(self) -> str:
@@ -293,7 +295,7 @@ class Provider:
         described = read_description(answer, self.issuer)
         return self._away(described) if isinstance(described, str) else described
 
-    def _ask_keys(self) -> list[Key] | str:
+    def _ask_keys(self) -> "list[Key] | str":
         described = self._description.get()
         if isinstance(described, str):
             return described

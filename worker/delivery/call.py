@@ -11,7 +11,7 @@ from hubspot_api.answer import Answer, Settled, correlation_id, excerpt, read_an
 from hubspot_api.client import post
 from hubspot_api.limiter import Permit
 from hubspot_api.reaction import Decision
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.words import AttemptKind
 from worker import tracing
 from worker.accounts.destination import Destination
@@ -43,7 +43,7 @@ def send(
     """Send these members, which ends the permit; give the answer, and what an attempt's row says of the call."""
     process, to, claimed = delivery.process, delivery.to, delivery.claimed
     path = attendance_path(to.version, claimed.address, claimed.state, claimed.identity)
-    body = orjson.dumps({"inputs": [member.input for member in members]})
+    body = orjson.dumps({"inputs": [orjson.Fragment(member.input) for member in members]})
     token, settings = to.token.get_secret_value(), process.settings
     with tracing.step("POST", {"turnout.records": len(members)}, calls=True) as note:
         response = post(to.url + path, token, body, settings.timeout, settings.egress)

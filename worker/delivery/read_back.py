@@ -11,7 +11,7 @@ from hubspot_api.answer import Answer, NotFound, RefusedWhole, Rejection, correl
 from hubspot_api.client import get
 from hubspot_api.limiter import Permit, Use
 from hubspot_api.participations import ParticipationPage, read_page
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.words import AttemptKind
 from worker.accounts.destination import Destination
 from worker.context import GRACE, Context

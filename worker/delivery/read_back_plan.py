@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from hubspot_api.participations import (
+    Absent,
     Found,
     Overtaken,
     Participation,
@@ -181,20 +182,21 @@ def judged_by_contact(
 
     `ours` holds every record of the contact by event.
     """
-    read_for = {record.error_id for record in reading.records}
+    reads = {record.error_id: record.reads for record in reading.records}
     results = []
     for record in unconfirmed:
         verdict = judge(reading.rows, record.wanted, ours.get(record.event_id, ()))
         if isinstance(verdict, Found):
             results.append(_found(record, verdict.row, IN_CONTACTS_VIEW))
-        elif record.error_id not in read_for:
+        elif record.error_id not in reads:
             continue
-        elif isinstance(verdict, Overtaken):
+        elif isinstance(verdict, Overtaken) and not record.stands:
             results.append(_overtaken(record, verdict))
         else:
-            results.append(
-                _absent(record, reading.rows, IN_CONTACTS_VIEW, waits, newer=verdict.newer, refusal=reading.refusal)
-            )
+            newer = isinstance(verdict, Absent) and verdict.newer
+            # What another look at the same time has stored is not counted once more.
+            asked = replace(record, reads=reads[record.error_id])
+            results.append(_absent(asked, reading.rows, IN_CONTACTS_VIEW, waits, newer=newer, refusal=reading.refusal))
     return results
 
 
@@ -220,7 +222,12 @@ def _absent(  # noqa: PLR0913 - what was seen, and where
     if refusal:
         said["refused"] = refusal
     follows = after_absence(
-        record.reads + 1, sent_again=record.sent_again, newer=newer, canceled=record.canceled, waits=waits
+        record.reads + 1,
+        sent_again=record.sent_again,
+        newer=newer,
+        canceled=record.canceled,
+        stands=record.stands,
+        waits=waits,
     )
     if isinstance(follows, Cancel):
         return ReadBackResult(record, Resolution.DISMISSED, said, because=follows.because)

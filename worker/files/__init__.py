@@ -6,7 +6,7 @@ Going down, in the order in which a row meets them:
 - `formats`               what a file is: CSV, JSON, workbooks, web pages, zips; its encoding; its rows
 - `lines`                 bytes to numbered lines: encodings, byte-order marks, what is not text at all
 - `csv_rows`              lines to rows of cells: quotes, quoted newlines, a quote that never closes
-- `sections`              the tables of a file, and what stands above its header
+- `sections`              the tables of a file, and what stands above its header; `title_rows`: what one such row says
 - `columns`               a header, recognised: which column holds what, and which decide who counts
 - `options`               what its reader says of it
 - `interview`             everything that must be answered before the rows are read, in one stop

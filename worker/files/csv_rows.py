@@ -22,6 +22,11 @@ class CsvRow(NamedTuple):
     cells: list[str]
     fault: Reason | None = None
 
+    @property
+    def has_at(self) -> bool:
+        """Say whether an @ stands in any cell, as in an address."""
+        return "@" in "".join(self.cells)
+
 
 def split_rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
     """Split lines into rows; lines without anything in them are passed over."""

@@ -79,6 +79,8 @@ def possible_orders(text: str) -> frozenset[DateOrder] | None:
     A year of two digits is from 2012 on: the tools whose reports these are wrote none before. It does not come first
     where a comma follows (21/10/26, 16:00:29, as Teams writes): no country writes both.
     """
+    if text.isdecimal():  # milliseconds, which most programs write
+        return None
     found = _NUMBERS.match(date_first(plain(text.strip().strip("\"'=").strip())))
     if found is None or len(found[1]) > 2 or found[2] == ".":  # noqa: PLR2004 - the year comes first
         return None

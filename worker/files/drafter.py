@@ -21,6 +21,7 @@ from worker.files.verdicts import ABSENT, NOT_CANCELED, Judge
 from worker.files.where import Where, missing, place
 
 _STATES: Final = {standing: state for state, standing in STATES.items()}
+_KNOWN_STATES: Final = frozenset(State)
 _UNDECODED: Final = "\ufffd"
 
 
@@ -62,7 +63,7 @@ class Drafter:
             external_account=text_of(columns, row, Field.EXTERNAL_ACCOUNT),
             state=state,
         )
-        if state in set(State) and (out := self.judged(row, State(state))) is not None:
+        if state in _KNOWN_STATES and (out := self.judged(row, State(state))) is not None:
             return self._undoing(row, out, where) if isinstance(out, LeftOut) else out
         contact = self._contact(row)
         if (nobody := not_a_person(columns, row)) is not None:
@@ -85,6 +86,8 @@ class Drafter:
     def _undecoded(self, row: CsvRow) -> Reason | None:
         """Say which cell that is read holds a character that could not be decoded."""
         columns = self._columns
+        if not any(_UNDECODED in cell for cell in row.cells):
+            return None
         for at in chain.from_iterable((*columns.fields.values(), *columns.properties.values())):
             if at < len(row.cells) and _UNDECODED in row.cells[at]:
                 what = f"{shown(row.cells[at])} holds a character that could not be read"
@@ -131,11 +134,15 @@ class Drafter:
 
     def _contact(self, row: CsvRow) -> dict[str, object]:
         """Name the contact, by e-mail where there is one; only then HubSpot takes the contact's properties."""
-        told = (text_of(self._columns, row, what) for what in (Field.EMAIL, Field.VID))
-        email, vid = (address_in(text) if text not in NO_VALUE else "" for text in told)
+        email = self._named(row, Field.EMAIL)
         if not email:
+            vid = self._named(row, Field.VID)
             return {"vid": vid} if vid else {}
         properties = {
             name: text for name, places in self._columns.properties.items() if (text := first_of(row.cells, places)[0])
         }
         return {"email": email, "contactProperties": properties}
+
+    def _named(self, row: CsvRow, what: Field) -> str:
+        text = text_of(self._columns, row, what)
+        return address_in(text) if text not in NO_VALUE else ""

@@ -129,7 +129,7 @@ def read_facts(rows: Sequence[CsvRow]) -> EventFacts:
 
 def begins_report(row: CsvRow) -> bool:
     """Say whether a row without an address has a title for the name or the id of an event."""
-    if any("@" in cell for cell in row.cells):
+    if row.has_at:
         return False
     return any(_KINDS.get(compact(cell.partition(":")[0])) in {"name", "id"} for cell in row.cells)
 

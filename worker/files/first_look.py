@@ -143,20 +143,21 @@ class _Survey:
     def see_row(self, table: Table, row: CsvRow, zone: ZoneAbove | None) -> None:
         """Note what a row's deciding cells say; what is asked concerns only rows that may be sent."""
         columns, judge = table.columns, self._judge
-        if judge is None or row.fault or judge.whole() is not None:
+        if judge is None or row.fault or judge.whole is not None:
             return
         if table.section in self._sections:
             self._sections[table.section] += 1
-        self._reports[table.report] += judge.names_somebody(row.cells)
+        is_somebody, signs = judge.names_somebody(row.cells), judge.signs(row.cells)
+        self._reports[table.report] += is_somebody
         if table.doubt:
             self._doubts[table.doubt] += 1
         self._compare(columns, row.cells)
-        self._see_merged(columns, row.cells, judge)
-        self._filled |= {sign.title for sign in judge.signs(row.cells) if sign.text}
+        self._see_merged(columns, row.cells, is_somebody=is_somebody)
+        self._filled.update(sign.title for sign in signs if sign.text)
         state = self._options.state
-        out = state is not None and judge.against(row.cells, state) is not None
-        if judge.names_somebody(row.cells):
-            canceled = state is State.CANCEL and says_canceled(judge.signs(row.cells))
+        out = state is not None and judge.against(row.cells, signs, state) is not None
+        if is_somebody:
+            canceled = state is State.CANCEL and says_canceled(signs)
             self._see_probable(
                 columns, row.cells, out=out or canceled, came=state is State.ATTEND and judge.came(row.cells)
             )
@@ -166,11 +167,11 @@ class _Survey:
             if not out:
                 self._programmes.see(columns, row.cells)
                 self._zones.see(columns, row.cells, zone)
-        for sign in judge.open(row.cells, state) if not out else ():
+        for sign in judge.open(row.cells, signs, state) if signs and not out else ():
             values = _Values(sign.kind, absent=sign.says is Standing.ABSENT)
             _count(self._unknown.setdefault(sign.title, values), sign.text)
 
-    def _see_merged(self, columns: Columns, cells: list[str], judge: Judge) -> None:
+    def _see_merged(self, columns: Columns, cells: list[str], *, is_somebody: bool) -> None:
         """Count the empty cells directly below one that leaves out: merged cells keep the first of them alone."""
         for place, kind in columns.deciding.items():
             if kind not in _MERGED or "" in columns.answers.get(place, ()):
@@ -181,7 +182,7 @@ class _Survey:
                 says = meaning(kind, text)
                 merged.is_below = says is EventRole.STAFF or (isinstance(says, Standing) and says not in HOLDING)
                 merged.some_count = merged.some_count or not merged.is_below
-            elif merged.is_below and judge.names_somebody(cells):
+            elif merged.is_below and is_somebody:
                 merged.rows += 1
 
     def _see_probable(self, columns: Columns, cells: list[str], *, out: bool, came: bool) -> None:

@@ -5,9 +5,11 @@ Fields beside HubSpot's that decide who counts (status, role, attended …) are 
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
+from models.ids import LONGEST_TEXT
 from models.input_check import FIELDS, Candidate, Reason, check_input, shown
 from models.message import Message, loads, read_fields
 from models.words import State
@@ -27,6 +29,23 @@ TITLES: Final = ("json",)
 _OWN: Final = frozenset({"inputs", "submission_id", "part", "producer"})
 """Fields of a message that the file door sets itself."""
 _AROUND: Final = frozenset({"subscriber_state", "object_id", "external_event_id", "external_account_id", "account"})
+_BESIDE: Final = _AROUND | _OWN
+"""Fields that are no input's."""
+_TAKEN: Final = _BESIDE | FIELDS
+"""Fields that are read as what they are, so that none of them decides who counts."""
+_REFUSED: Final = frozenset(REFUSED)
+MOST_ENVELOPES: Final = 256
+"""That are kept checked: a file tells of a few events, in turn."""
+
+
+class _Envelope(NamedTuple):
+    """What stands around a line's inputs, with what the options add: a message without them, or why it is none."""
+
+    fields: dict[str, object]
+    says_state: bool
+    """Whether the line itself says what they did."""
+    message: Message | None
+    reasons: tuple[Reason, ...] = ()
 
 
 def read_line(  # noqa: C901 - the shapes of a line
@@ -56,21 +75,19 @@ def read_line(  # noqa: C901 - the shapes of a line
         names = [f"inputs[{index}]" for index in range(len(inputs))]
     else:
         around = {name: value for name, value in fields.items() if name in _AROUND}
-        inputs = [{name: value for name, value in fields.items() if name not in _AROUND | _OWN}]
+        inputs = [{name: value for name, value in fields.items() if name not in _BESIDE}]
         names = [""]
-    says_state = bool(around.get("subscriber_state"))
-    around = {**around, **_filled(around, options), "producer": PRODUCER}
-    absent = tuple(missing(_where(around)))
-    message = None if absent else read_fields({**around, "inputs": [None]}, envelope_only=True)
+    envelope = _envelope(around, options)
+    message = envelope.message
     for name, whole in zip(names, inputs, strict=True):
         raw, signs = _deciding(whole, options) if isinstance(whole, dict) and "inputs" in fields else (whole, [])
         signs = [*beside, *signs, *_of_properties(raw)]
-        if not isinstance(message, Message):
-            reasons = absent or (message.reasons if message else ())
+        if message is None:
+            reasons = envelope.reasons
         elif (out := verdict(signs, message.state, came=True, hosts=options.include_hosts)) is not None:
             yield LeftOut(number, *out)
             continue
-        elif (unknown := _unknown(signs, message.state, says_state=says_state)) is not None:
+        elif (unknown := _unknown(signs, message.state, says_state=envelope.says_state)) is not None:
             reasons = (unknown_value(unknown.title, unknown),)
         else:
             judged = check_input(raw, message.state, name)
@@ -78,13 +95,13 @@ def read_line(  # noqa: C901 - the shapes of a line
                 yield FileRecord(number, message.account, message.address, message.state, judged)
                 continue
             reasons = judged
-        own = as_json({**around, "inputs": [raw]})
+        own = as_json({**envelope.fields, "inputs": [raw]})
         yield _refused(number, text if len(inputs) == 1 else own.decode(), *reasons, raw=own)
 
 
 def _own_columns(fields: dict[str, object]) -> tuple[str, ...]:
     """Take out what a file of refused rows has before its own fields: what a line corrects."""
-    if not set(REFUSED) <= fields.keys():
+    if not fields.keys() >= _REFUSED:
         return ()
     return tuple(str(fields.pop(name)) for name in REFUSED)
 
@@ -101,6 +118,8 @@ def _corrected(item: FileRecord | RejectedRow | LeftOut, own: tuple[str, ...]) -
 
 def _unknown(signs: list[Sign], state: State, *, says_state: bool) -> Sign | None:
     """Give the first sign that leaves open whether an input counts for its state."""
+    if not signs:
+        return None
     came = state is State.ATTEND
     unclear = (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
     return next(chain(unclear, absent_only(signs) if state is State.CANCEL and not says_state else ()), None)
@@ -108,17 +127,14 @@ def _unknown(signs: list[Sign], state: State, *, says_state: bool) -> Sign | Non
 
 def _deciding(fields: dict[str, object], options: Options) -> tuple[dict[str, object], list[Sign]]:
     """Part the fields that decide who counts, and those that `--map` ignores, from the rest."""
-    names = list(fields)
-    targets = mapped(names, options.mapping)
+    if not options.mapping and fields.keys() <= _TAKEN:
+        return fields, []  # nearly every line
+    targets = mapped(list(fields), options.mapping)
     rest: dict[str, object] = {}
     signs: list[Sign] = []
     for index, (name, value) in enumerate(fields.items()):
         target = targets.get(index)
-        known = (
-            None
-            if name in _AROUND | _OWN | FIELDS
-            else announced(name, target.what if target else None, mapped=bool(target))
-        )
+        known = None if name in _TAKEN else announced(name, target.what if target else None, mapped=bool(target))
         text = "" if value is None else str(value).strip()
         answer = target.answers.get(answer_key(text)) if target else None
         says = answer or (meaning(known.kind, text) if known else None)
@@ -139,6 +155,27 @@ def _of_properties(raw: object) -> Iterator[Sign]:
         known = deciding(name)
         if known and isinstance(value, str) and (says := meaning(known.kind, value.strip())) is not None:
             yield Sign(f"properties.{name}", known.kind, value.strip(), says)
+
+
+def _envelope(around: dict[str, object], options: Options) -> _Envelope:
+    """Check what stands around a line's inputs, for the same once."""
+    is_short = all(isinstance(value, str) and len(value) <= LONGEST_TEXT for value in around.values())
+    return (_kept if is_short and len(around) <= len(_AROUND) else _checked)(tuple(around.items()), options)
+
+
+def _checked(said: tuple[tuple[str, object], ...], options: Options) -> _Envelope:
+    around = dict(said)
+    says_state = bool(around.get("subscriber_state"))
+    fields = {**around, **_filled(around, options), "producer": PRODUCER}
+    if absent := tuple(missing(_where(fields))):
+        return _Envelope(fields, says_state, None, absent)
+    message = read_fields({**fields, "inputs": [None]}, envelope_only=True)
+    if isinstance(message, Message):
+        return _Envelope(fields, says_state, message)
+    return _Envelope(fields, says_state, None, message.reasons)
+
+
+_kept: Final = lru_cache(maxsize=MOST_ENVELOPES)(_checked)
 
 
 def _filled(around: dict[str, object], options: Options) -> dict[str, object]:

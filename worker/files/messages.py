@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from models.message import Address
-from models.words import State
+from models.words import Identity, State
 from worker.files.rows import FileRecord, as_json
 from worker.files.where import PRODUCER, Where
 
@@ -23,6 +23,7 @@ MOST_BYTES: Final = 2 * 1024 * 1024
 MOST_OPEN: Final = 64
 """Chunks open at once: enough for a file that tells of many events in turn."""
 MOST_OPEN_BYTES: Final = 16 * 1024 * 1024
+_STATES: Final = tuple(State)
 
 
 @dataclass(slots=True)
@@ -35,13 +36,13 @@ class Chunk:
     inputs: int = 0
     written: bytearray = field(default_factory=bytearray)
     """The inputs one after the other: orjson gives each at least 4 KiB, which a list of them would keep."""
-    contacts: set[tuple[str, str]] = field(default_factory=set)
+    contacts: set[tuple[Identity, str]] = field(default_factory=set)
 
     def has_room(self, more: int) -> bool:
         """Say whether another input of so many bytes fits."""
         return self.inputs < MOST_INPUTS and (not self.inputs or len(self.written) + more <= MOST_BYTES)
 
-    def add(self, written: bytes, contact: tuple[str, str]) -> None:
+    def add(self, written: bytes, contact: tuple[Identity, str]) -> None:
         """Take an input in."""
         self.written += b"," + written if self.inputs else written
         self.inputs += 1
@@ -75,9 +76,9 @@ class Chunker:
 
     def _add(self, record: FileRecord) -> Iterator[bytes]:
         candidate, written = record.candidate, as_json(record.candidate.input)
-        contact = (candidate.identity.value, candidate.contact)
+        contact = (candidate.identity, candidate.contact)
         own = (record.account, record.address, record.state)
-        for state in State:
+        for state in _STATES:
             key = (record.account, record.address, state)
             if (chunk := self._open.get(key)) is None:
                 continue

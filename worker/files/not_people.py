@@ -59,7 +59,7 @@ def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:
         return None  # a row of a corrected file: it is somebody's
     if _tells_of_report(columns, row):
         return LeftOut(row.line, FOOTER)
-    if any(True for _ in columns.not_taken(row.cells)) or _names_contact(columns, row):
+    if _names_contact(columns, row) or any(True for _ in columns.not_taken(row.cells)):
         return None
     filled = [text for cell in row.cells[start:] if (text := cell.strip()) not in NO_VALUE]
     if _is_footer(columns, row, filled):
@@ -72,23 +72,26 @@ def not_a_person(columns: Columns, row: CsvRow) -> LeftOut | None:
 
 def _names_contact(columns: Columns, row: CsvRow) -> bool:
     """Say whether a row has an address, or what may be a misspelt one: a total or a sentence is none."""
-    addresses = _texts(columns, row, Field.EMAIL)
-    if any("@" in text for text in addresses) or _texts(columns, row, Field.VID):
+    for place in columns.fields.get(Field.EMAIL, ()):
+        if place < len(row.cells) and "@" in row.cells[place]:
+            return True
+    if _texts(columns, row, Field.VID):
         return True
+    addresses = _texts(columns, row, Field.EMAIL)
     filled = [text for cell in row.cells if (text := cell.strip()) not in NO_VALUE]
     return bool(addresses) and not _is_total(filled[0]) and not (len(filled) == 1 and " " in filled[0])
 
 
 def _tells_of_report(columns: Columns, row: CsvRow) -> bool:
     """Say whether a row tells who made the report: under the title of a name, address or time, or without a time."""
-    first = next((place for place, cell in enumerate(row.cells) if cell.strip()), 0)
-    text = row.cells[first].strip()
-    is_named = any(
-        _BY.match(row.cells[place].strip()) for place in name_places(columns.titles) if place < len(row.cells)
-    )
+    for place in name_places(columns.titles):
+        if place < len(row.cells) and _BY.match(row.cells[place].strip()):
+            return True
+    text = next(filter(None, map(str.strip, row.cells)), "")
     is_label = text.endswith(":") and sum(1 for cell in row.cells if cell.strip()) <= MOST_OF_A_LABEL
-    if is_named or not (is_label or _BY.match(text)):
-        return is_named
+    if not (is_label or _BY.match(text)):
+        return False
+    first = next((place for place, cell in enumerate(row.cells) if cell.strip()), 0)
     parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
     read = (place for what in (Field.EMAIL, *_TIMES) for place in columns.fields.get(what, ()))
     return first in {*name_places(columns.titles), *parts, *read} or not any(

@@ -10,7 +10,6 @@ from functools import lru_cache
 from itertools import permutations
 from typing import Final
 
-from worker.files.columns.header import Columns
 from worker.files.columns.known_titles import compact
 
 _TITLES: Final = frozenset(
@@ -33,14 +32,14 @@ _WORD: Final = re.compile(r"\w+")
 Words = frozenset[str]
 
 
-def name_in(columns: Columns, cells: list[str], known: dict[str, object]) -> str:
+def name_in(titles: tuple[str, ...], cells: list[str], known: dict[str, object]) -> str:
     """Give the name of the person that a row is about: first and last name, or the one that was shown."""
     properties = known.get("contactProperties")
     parts = properties if isinstance(properties, dict) else {}
     first, last = str(parts.get("firstname", "")), str(parts.get("lastname", ""))
     if first and last:
         return f"{first} {last}"
-    shown = [text for place in name_places(columns.titles) if place < len(cells) and (text := cells[place].strip())]
+    shown = [text for place in name_places(titles) if place < len(cells) and (text := cells[place].strip())]
     return shown[-1] if shown else first or last  # the first may be the host's, who stands before the participant
 
 
@@ -48,7 +47,7 @@ def name_in_properties(known: dict[str, object]) -> str:
     """Give the name of the person that a whole input is about, by its properties."""
     groups = [known.get(name) for name in ("properties", "contactProperties")]
     texts = {name: str(text) for group in groups if isinstance(group, dict) for name, text in group.items()}
-    return name_in(Columns(tuple(texts), {}), list(texts.values()), known)
+    return name_in(tuple(texts), list(texts.values()), known)
 
 
 @lru_cache(maxsize=4096)

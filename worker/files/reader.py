@@ -110,7 +110,7 @@ class Reading:
 
     def _row(self, row: CsvRow, table: Table, drafter: Drafter) -> Iterator[Draft | Item]:
         json_at = table.columns.fields.get(Field.JSON)
-        if (out := drafter.judge.whole()) is not None:
+        if (out := drafter.judge.whole) is not None:
             yield LeftOut(row.line, *out)
         elif table.lacks:
             named = f"“{shown(table.section)}”" if table.section else f"from line {table.line} on"

@@ -40,8 +40,9 @@ class RecordIds:
 
     def see(self, columns: Columns, cells: list[str]) -> None:
         """Note the ids of contacts under a title that other tools use as well, in rows that name nobody else."""
-        if any(_cell(cells, place) for place in columns.fields.get(Field.EMAIL, ())):
-            return
+        for place in columns.fields.get(Field.EMAIL, ()):
+            if _cell(cells, place):
+                return
         for place in columns.fields.get(Field.VID, ()):
             if compact(columns.titles[place]) == "recordid" and (text := _cell(cells, place)):
                 name = columns.name(place)

@@ -14,7 +14,7 @@ from worker.files.csv_rows import CsvRow
 from worker.files.durations import is_total, read_duration
 from worker.files.options import MissingOption, Options
 from worker.files.ranges import Range, read_range
-from worker.files.rows import Draft, first_of, placed_at, text_of
+from worker.files.rows import Draft, placed_at, text_of
 from worker.files.swapped_dates import exchanged
 from worker.files.times import Written, dotted_clock, iso, local_in, read_time, read_written
 from worker.files.written_zones import behind
@@ -145,14 +145,14 @@ class RowTimes:
         if not own:
             return self._end_of_range(row) if kind is Field.LEFT else ("", -1, None)
         text, column = own[0]
-        near = [*own[1:], *(self._cells(row, Field.DATE) if kind is not Field.DATE else ())]
-        if kind is Field.LEFT:
-            near += self._cells(row, Field.JOINED)
         if spans and kind is not Field.LEFT and isinstance(span := read_range(text), Range):
             text = span.start
         first = self._as_written(text)
         if first is None or not (first.day_only or first.clock_only):
             return text, column, None
+        near = [*own[1:], *(self._cells(row, Field.DATE) if kind is not Field.DATE else ())]
+        if kind is Field.LEFT:
+            near += self._cells(row, Field.JOINED)
         for other, at in near:
             read = self._as_written(other)
             if first.day_only and read is not None and read.clock_only:
@@ -187,7 +187,8 @@ class RowTimes:
 
     def _cells(self, row: CsvRow, kind: Field) -> list[tuple[str, int]]:
         """Give what stands in the columns of a field, and their places."""
-        found = ((first_of(row.cells, (place,))[0], place) for place in self._columns.fields.get(kind, ()))
+        places = self._columns.fields.get(kind, ())
+        found = [(row.cells[place].strip(), place) for place in places if place < len(row.cells)]
         return [(self._as_meant(text, place), place) for text, place in found if text not in NO_VALUE]
 
     def _as_meant(self, text: str, place: int) -> str:

@@ -23,6 +23,7 @@ _WORDS: Final = {
     "email": "the address",
 }
 """What HubSpot's fields are called where no column of the file has them."""
+_KNOWN_STATES: Final = frozenset(State)
 _TIMES: Final = (".interactionDateTime", ".properties")
 
 
@@ -158,7 +159,7 @@ class Draft:
 
 def _state_of(where: Where) -> State | None:
     """Give the state that a row names; none where it names none, or none that is known."""
-    return State(where.state) if where.state in set(State) else None
+    return State(where.state) if where.state in _KNOWN_STATES else None
 
 
 def refused_row(row: CsvRow, titles: tuple[str, ...], *reasons: Reason) -> RejectedRow:

@@ -1,35 +1,33 @@
 """The tables of a file: where the header is, what stands above it, and the sections that its rows stand in."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, takewhile
 from typing import Final, NamedTuple
 
-from models.input_check import comparable, shown
+from models.input_check import shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import (
     MOST_COLUMNS,
     NONE,
-    OF_TIME,
     Columns,
     check_mapping,
     columns_before,
     has_titles,
-    is_address,
     recognise,
+    recognised,
 )
-from worker.files.columns.hosts_and_attendees import EventRole, hints_at, role_of, section_of
+from worker.files.columns.hosts_and_attendees import EventRole, hints_at, section_of
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import section_answers
-from worker.files.columns.repeated import MEETING
 from worker.files.columns.status_values import LEAVING, Standing, standing_of
 from worker.files.csv_rows import CsvRow
 from worker.files.event_facts import begins_report, read_facts, report_of
 from worker.files.formats.content import Content
 from worker.files.lines import FileError
 from worker.files.options import Options
+from worker.files.title_rows import ADDRESS, is_title, lone_text, name_hosts, title_of
 from worker.files.written_zones import ZoneAbove, zone_above, zone_of_event, zone_of_units
 
 LOOKED_AT: Final = 200
@@ -41,8 +39,6 @@ MOST_OF_A_LINE: Final = 2
 MOST_ABOVE: Final = 20
 """Rows that tell of the event above a further table."""
 _OF_STATE: Final[dict[State | None, Standing]] = {State.CANCEL: Standing.CANCELED}
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"“”=]+@[^\s<>()\[\],;:\"“”=]+\.[^\s<>()\[\],;:\"“”=]+")
-_DOMAIN: Final = re.compile(r"\S*\w\.\w\S*")
 
 Mappings = tuple[tuple[str, str], ...]
 
@@ -115,19 +111,21 @@ class Tables:
         for row in self._without_reports(rows):
             is_apart = held is not None or row.line > last + 1
             last = row.line
-            if not any(cell.strip() for cell in row.cells):
+            if not any(map(str.strip, row.cells)):
                 last -= 1  # what follows stands apart
                 continue
-            if not any("@" in cell for cell in row.cells):
+            has_address = row.has_at
+            if not has_address:
                 units = zone_of_units(table.columns, row.cells)
                 self.zone = self.zone or units
                 self.below = self.below or zone_above(row.cells, ())
                 if units is not None and held is None:  # it says nothing of who stands below it
                     yield table, row
                     continue
-            if (header := self._as_header(row, table.columns, is_apart=is_apart)) is not None:
+            header = None if has_address else self._as_header(row, table.columns, is_apart=is_apart)
+            if header is not None:
                 doubt = "" if held else texts.text
-                section = _title(held) if held else ""
+                section = title_of(held) if held else ""
                 table = header._replace(section=section, doubt=doubt, report=self._report)
                 held, texts = None, _Lines()
                 yield table, None
@@ -136,7 +134,7 @@ class Tables:
                 is_row, table = texts.add(held, table)
                 yield table, held if is_row else None
                 held = None
-            if _is_title(row):
+            if is_title(row):
                 held = row
                 continue
             if (below := texts.see(row, table)) is not table:
@@ -152,7 +150,7 @@ class Tables:
         for row in rows:
             if above and self._as_header(row, self.first, is_apart=True) is not None:
                 self._report = report_of(above) or self._report
-                yield from (title for title in above if _is_title(title) and not begins_report(title))
+                yield from (title for title in above if is_title(title) and not begins_report(title))
                 yield row
                 above = []
             elif above or begins_report(row):
@@ -182,7 +180,7 @@ class Tables:
 
         Where a row stands apart from those above it, a title for addresses is enough.
         """
-        if row.fault or len(row.cells) > MOST_COLUMNS or any("@" in cell for cell in row.cells):
+        if row.fault or len(row.cells) > MOST_COLUMNS or row.has_at:
             return None
         if tuple(row.cells) == columns.titles:  # such as files put one behind the other
             return Table(row.line, columns)
@@ -218,8 +216,8 @@ class Tables:
             is_count = len(filled) == MOST_OF_A_LINE and filled[-1].isdecimal()
             if table is None and len(filled) <= MOST_OF_A_LINE and not any(map(standing_of, filled[:-1])):
                 lines.append(filled[-1])  # a title, or a label and its value
-            if _is_title(row) and not (is_count and was_count):  # counts one below the other are a summary
-                title, table = _title(row), None
+            if is_title(row) and not (is_count and was_count):  # counts one below the other are a summary
+                title, table = title_of(row), None
             elif table is not None:
                 people.append((table, row))
             elif (
@@ -231,7 +229,7 @@ class Tables:
                 people.append((table, None))
             else:
                 title = ""
-                _name_hosts(row, last, named)
+                name_hosts(row, last, named)
             last, was_count = row, is_count
         self.hosts = frozenset(address for address, host in named.items() if host or len(named) == 1)
         return (title if table is None else ""), people, lines
@@ -251,14 +249,15 @@ class Tables:
         best: tuple[int, Columns] | None = None
         widest: CsvRow | None = None
         found: list[tuple[int, int, str, Columns]] = []
+        promoted = tuple(self._promoted.items())
         for delimiter, rows in self._content.rows.first_rows(LOOKED_AT):
             for row in rows:
-                if any(_ADDRESS.fullmatch(cell.strip()) for cell in row.cells):
+                if any(ADDRESS.fullmatch(cell.strip()) for cell in row.cells):
                     continue  # a person's row, also where columns are named by their place
                 if len(row.cells) > MOST_COLUMNS:
                     widest = row if has_titles(row.cells[:MOST_COLUMNS], self._by_title) else widest
                     continue
-                columns = recognise(row.cells, self._options, self._promoted)
+                columns = recognised(tuple(row.cells), self._options, promoted)
                 if best is None or columns.known > best[1].known:
                     best = (row.line, columns)
                 if columns.missing(_state(columns, self._options)) is None:
@@ -288,17 +287,17 @@ class _Lines:
 
     def add(self, row: CsvRow, table: Table) -> tuple[bool, Table]:
         """Take in a line of one cell; say whether it is a row, and give the table with the section that it names."""
-        if (stands := section_of(_title(row))) is None:
-            self._texts += filter(None, [_lone_text(row, table.columns)])
+        if (stands := section_of(title_of(row))) is None:
+            self._texts += filter(None, [lone_text(row, table.columns)])
             return True, table
         self._texts, self._says_who = [], stands is not EventRole.ATTENDEE
-        return False, table._replace(section=_title(row), doubt="")
+        return False, table._replace(section=title_of(row), doubt="")
 
     def see(self, row: CsvRow, table: Table) -> Table:
         """Take in any other row; where it is a person's, the table is given with what may be its title."""
-        if text := _lone_text(row, table.columns):
+        if text := lone_text(row, table.columns):
             self._texts.append(text)
-        elif any("@" in cell for cell in row.cells):
+        elif row.has_at:
             text = self.text
             self._texts, self._says_who = [], False
             return table._replace(section="", doubt=text) if text else table
@@ -325,42 +324,3 @@ class NoHeaderError(FileError):
 
 def _state(columns: Columns, options: Options) -> State | None:
     return None if Field.STATE in columns.fields else options.state
-
-
-def _is_title(row: CsvRow) -> bool:
-    """Say whether a row may be a title: one cell alone, or a known section beside a number of people."""
-    if row.fault or not row.cells[0].strip():
-        return False
-    rest = [cell.strip() for cell in row.cells[1:] if cell.strip()]
-    return not rest or (len(rest) == 1 and rest[0].isdecimal() and section_of(_title(row)) is not None)
-
-
-def _lone_text(row: CsvRow, columns: Columns) -> str:
-    """Give the text of a row that has one alone, in one cell or in each, and no time: it may be a title."""
-    times = {place for what in OF_TIME for place in columns.fields.get(what, ())}
-    if any(at < len(row.cells) and row.cells[at].strip()[:1].isdigit() for at in times):
-        return ""
-    texts = {text for cell in row.cells if (text := cell.strip())}
-    text = texts.pop() if len(texts) == 1 else ""
-    is_address_like = "@" in text or _DOMAIN.fullmatch(text)  # a misspelt address
-    return text.rstrip(":").strip() if any(map(str.isalpha, text)) and not is_address_like else ""
-
-
-def _title(row: CsvRow) -> str:
-    return row.cells[0].strip().rstrip(":").strip()
-
-
-def _name_hosts(row: CsvRow, above: CsvRow | None, named: dict[str, bool]) -> None:
-    """Note the addresses in a row above the header, and whether a title beside or above says they are the host's."""
-    label = _about_host(row.cells[0])
-    for place, cell in enumerate(row.cells):
-        titles = above.cells if above is not None else []
-        over = place < len(titles) and (_about_host(titles[place]) or is_address(titles[place]))
-        described = over and not MEETING.isdisjoint(compact(title) for title in titles)
-        for address in _ADDRESS.findall(cell):
-            key = comparable(address)
-            named[key] = named.get(key, False) or described or label
-
-
-def _about_host(title: str) -> bool:
-    return any(role_of(word) is EventRole.STAFF for word in re.findall(r"[^\W\d_]+", title))

@@ -16,7 +16,6 @@ from worker.files.columns.header import REFUSED
 from worker.files.lines import FileError
 from worker.files.options import Options
 from worker.files.questions import QuestionsError
-from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
 from worker.files.sheet import Sheet
 
@@ -76,6 +75,8 @@ class Source:
 
     def reread(self) -> list[FileRecord] | tuple[Reason, ...]:
         """Read the rows as their file was read; give their records, or every reason against them."""
+        from worker.files.reader import Reading  # a page that shows rows reads none
+
         lines = [line for line, _ in self.rows]
         if self.more or not lines:
             right = "the rows fixed in their file, and that file submitted"

@@ -117,7 +117,7 @@ class TimeEvidence:
         self, columns: Columns, cells: list[str], place: int, text: str, what: Field, *, zone_above: bool
     ) -> None:
         self._values += 1
-        order = self.options.order or next(iter(sorted(possible_orders(text) or ())), None)
+        order = self.options.order or min(possible_orders(text) or (), default=None)
         read = read_written(text, order, self.options.excel_dates)
         if not isinstance(read, Written):
             return

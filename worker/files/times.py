@@ -59,6 +59,11 @@ def read_written(  # noqa: C901, PLR0911 - one for each form
 ) -> Written | TimeFault:
     """Read a time as it is written, in whatever zone: a time of day alone is on the first of January 1970."""
     text = text.strip().strip("\"'=").strip()
+    if _DIGITS.fullmatch(text):
+        if _COMPACT.fullmatch(text):
+            with suppress(ValueError):
+                return Written(datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == _TO_THE_SECOND else "%Y%m%d%H%M"))  # noqa: DTZ007 - read next
+        return TimeFault(f"{text} is no date and time that is known here", RIGHT)
     if (fault := not_one_time(text)) is not None:
         return fault
     if _ISO.match(text):
@@ -66,9 +71,6 @@ def read_written(  # noqa: C901, PLR0911 - one for each form
             return Written(datetime.fromisoformat(text))
         except ValueError:
             pass  # such as 2026-03-01 10:00 CET
-    if _COMPACT.fullmatch(text):
-        with suppress(ValueError):
-            return Written(datetime.strptime(text, "%Y%m%d%H%M%S" if len(text) == _TO_THE_SECOND else "%Y%m%d%H%M"))  # noqa: DTZ007 - read next
     if excel_dates and (found := _SERIAL.fullmatch(text)):
         part = round(float(f"0.{found[2] or 0}") * 86_400)
         return Written(_SERIAL_FROM[excel_dates] + timedelta(days=int(found[1]), seconds=part), day_only=not found[2])

@@ -12,7 +12,7 @@ from models.input_check import Reason, comparable, shown
 from models.words import State
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.header import Columns
-from worker.files.columns.hosts_and_attendees import EventRole, role_of, section_of, staff_beside
+from worker.files.columns.hosts_and_attendees import EventRole, may_hold_more, role_of, section_of, staff_beside
 from worker.files.columns.known_titles import Field, compact
 from worker.files.columns.map_option import EMPTY, SECTION, answer_of, as_option, section_answers
 from worker.files.columns.status_values import LEAVING, TELLING, Standing, canceled_in, says_yes, standing_of
@@ -78,53 +78,59 @@ class Judge:
         self._ids = [place for what in (Field.VID, Field.JSON) for place in fields.get(what, ())]
         self._host_columns = columns.hosts
         self._titles = columns.titles
+        signs = [sign for sign in self._by_section if sign.says in {EventRole.STAFF, Standing.LEFT_OUT}]
+        # what each row says may count more than its section, where that is what is read of it
+        says_itself = self._state in {None, State.CANCEL}
+        weighed, of = (signs, State.REGISTER) if says_itself else (self._by_section, self._state or State.REGISTER)
+        self.whole: Final = verdict(weighed, of, came=True, hosts=self._include)
+        """Why every row of the section is left out, whatever it says itself, also one whose cells cannot be told."""
         parts = (place for name in ("firstname", "lastname") for place in columns.properties.get(name, ()))
         self._names = (*name_places(columns.titles), *parts)
         self._stays = [place for what in _OF_STAYS for place in fields.get(what, ())]
         self._says_state = Field.STATE in fields
         self._comings = [place for what in (Field.JOINED, Field.TIME) for place in fields.get(what, ())]
 
-    def whole(self) -> Against | None:
-        """Leave out every row of a section, whatever it says itself, also one whose cells cannot be told apart."""
-        if self._state in {None, State.CANCEL}:  # what each row says may count more than its section
-            signs = [sign for sign in self._by_section if sign.says in {EventRole.STAFF, Standing.LEFT_OUT}]
-            return verdict(signs, State.REGISTER, came=True, hosts=self._include)
-        return verdict(self._by_section, self._state, came=True, hosts=self._include)
-
-    def against(self, cells: Cells, state: State) -> Against | None:
-        """Say what speaks against a row; nothing where it counts, or where a value is not known."""
-        signs = [*self.signs(cells), *self._by_section]
-        out = self._by_address(cells) or verdict(signs, state, came=self.came(cells), hosts=self._include)
+    def against(self, cells: Cells, signs: list[Sign], state: State) -> Against | None:
+        """Say what speaks against a row of these signs; nothing where it counts, or where a value is not known."""
+        came = state is State.ATTEND and self.came(cells)
+        signs = [*signs, *self._by_section]
+        out = self._by_address(cells) or verdict(signs, state, came=came, hosts=self._include)
         return out or (self._by_coming(cells) if state is State.CANCEL and not says_canceled(signs) else None)
 
     def leave_out(self, line: int, cells: Cells, state: State) -> Against | Reason | None:
         """Say why a row does not count, or what must be answered before that is known; nothing where it counts."""
-        if (out := self.against(cells, state)) is not None:
+        signs = self.signs(cells)
+        if (out := self.against(cells, signs, state)) is not None:
             return out
-        unknown = next(self.open(cells, state), None)
+        unknown = next(self.open(cells, signs, state), None) if signs else None
         return None if unknown is None else unknown_value(f"line {line}, {shown(unknown.title)}", unknown)
 
-    def open(self, cells: Cells, state: State | None) -> Iterator[Sign]:
+    def open(self, cells: Cells, signs: list[Sign], state: State | None) -> Iterator[Sign]:
         """Give the signs that leave open whether a row counts; none where it is refused anyway, as a footer is."""
         if self.names_somebody(cells):
-            came, signs = state is State.ATTEND and self.came(cells), list(self.signs(cells))
+            came = state is State.ATTEND and self.came(cells)
             yield from (sign for sign in signs if sign.says is None and matters(sign, state, came=came))
             if state is State.CANCEL and not self._says_state:
                 yield from absent_only(signs)
 
     def names_somebody(self, cells: Cells) -> bool:
         """Say whether a row may name a contact: what is no address is refused, whatever else the row says."""
-        return any("@" in _cell(cells, place) for place in self._emails) or any(
-            _cell(cells, place) for place in self._ids
-        )
+        for place in self._emails:
+            if "@" in _cell(cells, place):
+                return True
+        return any(_cell(cells, place) for place in self._ids)
 
-    def signs(self, cells: Cells) -> Iterator[Sign]:
+    def signs(self, cells: Cells) -> list[Sign]:
         """Give what each deciding cell says."""
+        return [*self._deciding_cells(cells), *self._behind_names(cells), *self._timed_cells(cells)]
+
+    def _deciding_cells(self, cells: Cells) -> Iterator[Sign]:
         for place, kind, title in self._deciding:
             text = _cell(cells, place)
             if text not in NOTHING or kind not in EMPTY_SAYS_NOTHING or "" in self._answers.get(place, ()):
                 yield self._sign(place, kind, title, cells)
-        yield from self._behind_names(cells)
+
+    def _timed_cells(self, cells: Cells) -> Iterator[Sign]:
         for place, kind, says, title in self._timed:
             text, yes = _cell(cells, place), None
             if kind is DecidingKind.CANCELED:
@@ -136,6 +142,9 @@ class Judge:
 
     def _behind_names(self, cells: Cells) -> Iterator[Sign]:
         """Give what stands in brackets behind a person's name, or beside it."""
+        names = "\n".join([cells[place] for place in self._names if place < len(cells)])
+        if not (may_hold_more(names) or canceled_in(names)):
+            return  # nearly every row
         for place in self._names:
             text, title = _cell(cells, place), self._titles[place].strip()
             found = _BEHIND.search(text)
@@ -185,7 +194,10 @@ class Judge:
         return None
 
     def _address(self, cells: Cells) -> str:
-        return comparable(next((text for place in self._emails if (text := _cell(cells, place))), ""))
+        for place in self._emails:
+            if text := _cell(cells, place):
+                return comparable(text)
+        return ""
 
     def came(self, cells: Cells) -> bool:
         """Say whether the row has a time at which somebody came."""
@@ -214,6 +226,8 @@ def matters(sign: Sign, state: State | None, *, came: bool) -> bool:
 
 def verdict(signs: list[Sign], state: State, *, came: bool, hosts: bool) -> Against | None:
     """Weigh the signs of a row: the first that speaks against it leaves it out."""
+    if not signs:
+        return None
     for sign in signs:
         if sign.says is EventRole.STAFF and not hosts:
             return Against(f"{shown(sign.title)} “{shown(sign.text)}” ({EventRole.STAFF.value})", HOSTS)

@@ -84,6 +84,8 @@ def zone_of_units(columns: Columns, cells: Sequence[str]) -> ZoneAbove | None:
 @lru_cache(maxsize=256)
 def behind(text: str) -> str:
     """Give the zone of a cell as it would stand behind a time: “(GMT-07:00) Pacific Time” is GMT-07:00."""
+    if not text:
+        return ""
     for word in text.split():
         if "/" in word and not isinstance(read_zone(word.strip("()[],;")), Reason):
             return word.strip("()[],;")

@@ -2,34 +2,37 @@
 
 The unit of redelivery is (submission, part): seen before, it changes no count. Events are locked in id order before
 anything is read, and every look-up is a statement after that lock (READ COMMITTED gives each a new snapshot): so
-fingerprints, open batches and ids are those of a moment in which nobody else adds to these events.
+fingerprints, open batches and ids are those of a moment in which nothing else is added to these events.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, any_, bindparam, select, text, true
+from sqlalchemy import Connection, Integer, LargeBinary, any_, bindparam, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError
 
 from models.accept_rules import Rules
 from models.batching import Group
-from models.fingerprint import fingerprint, submission_id
+from models.fingerprint import FINGERPRINT_BYTES, fingerprint, submission_id
 from models.input_check import Candidate, Reason, shown
-from models.message import Address, Message, Unreadable, read_message
+from models.message import Message, Unreadable, read_message
 from models.outcome import LastError, outcome
 from models.refusal_kind import RefusalKind
-from models.tables import Account, Batch, Record
+from models.tables import Batch, Record
 from models.words import Door, Identity, Outcome
 from worker import tracing
-from worker.database import is_datas_fault, json, repeat, rows_as, sqlstate
+from worker.database import is_datas_fault, repeat, sqlstate
 from worker.intake import receipts, store
+from worker.intake.addressed import addressed
 from worker.intake.receipts import NewRefusal, Part
 from worker.intake.store import NewRecord
 from worker.log import get_logger
 from worker.metrics import count
 from worker.queue import lanes
-from worker.queue.locks import lock_events
+from worker.queue.locks import lock_all
+from worker.trip import begins_with_trip, trip
 
 log = get_logger(__name__)
 
@@ -203,12 +206,10 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
     parts = [_part(one, message, rules.key) for one, message in zip(handed, messages, strict=True)]
     # Judged before anything is locked: what costs much to judge keeps nobody's event locked.
     verdicts = [_verdicts(one, message) for one, message in zip(handed, messages, strict=True)]
+    begins_with_trip(connection)
+    accounts, batch_sizes, events = addressed(connection, messages)
     with connection.begin():
-        accounts, batch_sizes = accounts_of(connection, messages)
-        events = events_of(connection, accounts, messages)
-    with connection.begin():
-        lock_events(connection, events.values())
-        unseen = receipts.number_unseen(connection, parts)
+        unseen = receipts.number_unseen(connection, parts, lock_all(events.values()))
         judged: list[NewRecord] = []
         for one, message, part, found in zip(handed, messages, parts, verdicts, strict=True):
             if part.seen_before:
@@ -230,8 +231,7 @@ def _accept(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> 
         }
         filled = store.store(connection, fresh, size_of, rules.linger, rules.origin)
         _name_repeated(connection, unseen)
-        receipts.store(connection, unseen)
-        lanes.tell(connection, filled)
+        trip(connection, *receipts.stored(unseen), lanes.told(filled), commit=True)
     return parts
 
 
@@ -255,10 +255,12 @@ def _verdicts(one: Inbound, message: Message | Unreadable) -> list[_Verdict]:
 def _judged(
     part: Part, message: Message, verdicts: Sequence[_Verdict], group: Group, key: bytes
 ) -> Iterable[NewRecord]:
+    groups = {identity: group._replace(identity=identity) for identity in Identity}
     for index, (judged, group_id) in enumerate(verdicts):
         if isinstance(judged, Candidate):
-            mine = group._replace(identity=judged.identity)
-            yield NewRecord(part, mine, judged, fingerprint(key, group.event_id, message.state, judged))
+            yield NewRecord(
+                part, groups[judged.identity], judged, fingerprint(key, group.event_id, message.state, judged)
+            )
         else:
             part.refuse(NewRefusal(message.alone(index), judged, group_id=group_id))
 
@@ -272,7 +274,13 @@ class Known:
     outcome: Outcome
 
 
-_OF_THESE: Final = Record.fingerprint == any_(bindparam("fingerprints"))
+_IN_A_ROW: Final = bindparam("fingerprints", type_=LargeBinary)
+"""Fingerprints, one behind the other: a list of thousands costs psycopg more than the look-up."""
+_BEGINS: Final = func.generate_series(1, func.length(_IN_A_ROW), FINGERPRINT_BYTES, type_=Integer).column_valued(
+    "begins"
+)
+_EACH: Final = select(func.substr(_IN_A_ROW, _BEGINS, FINGERPRINT_BYTES))
+_OF_THESE: Final = Record.fingerprint == any_(func.array(_EACH.scalar_subquery(), type_=ARRAY(LargeBinary)))
 _KNOWN: Final = (
     select(Record.fingerprint, Record.id, outcome.label("outcome"))
     .join(Batch, Batch.id == Record.batch_id)
@@ -283,8 +291,8 @@ _KNOWN: Final = (
 
 def known(connection: Connection, fingerprints: Collection[bytes]) -> dict[bytes, Known]:
     """Find the records of these fingerprints."""
-    rows = rows_as(Known, connection.execute(_KNOWN, {"fingerprints": list(fingerprints)}))
-    return {row.fingerprint: row for row in rows}
+    (found,) = trip(connection, (_KNOWN, {"fingerprints": b"".join(fingerprints)}))
+    return {row.fingerprint: row for row in found.rows_as(Known)}
 
 
 def _without_known(connection: Connection, judged: Sequence[NewRecord]) -> list[NewRecord]:
@@ -319,70 +327,7 @@ def _name_repeated(connection: Connection, parts: Sequence[Part]) -> None:
     wanted = {fingerprint for part in parts for fingerprint in part.repeats_new}
     if not wanted:
         return
-    stored = connection.execute(_STORED, {"fingerprints": list(wanted)})
+    stored = connection.execute(_STORED, {"fingerprints": b"".join(wanted)})
     ids = dict(stored.all())
     for part in parts:
         part.repeated |= {ids[fingerprint] for fingerprint in part.repeats_new}
-
-
-_ACCOUNTS: Final = select(Account.name, Account.id, Account.batch_size).where(
-    Account.name == any_(bindparam("names")), Account.removed_at.is_(None)
-)
-
-
-def accounts_of(
-    connection: Connection, messages: Iterable[Message | Unreadable]
-) -> tuple[dict[str, int], dict[int, int | None]]:
-    """Find the accounts by name, and their batch sizes where they have their own."""
-    names = {message.account for message in messages if isinstance(message, Message)}
-    rows = connection.execute(_ACCOUNTS, {"names": list(names)}).all()
-    return {row.name: row.id for row in rows}, {row.id: row.batch_size for row in rows}
-
-
-_MAKE_EVENTS: Final = text("""
-INSERT INTO events (account_id, object_id, external_event_id, external_account_id)
-SELECT account, object, event, external
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text, event text, external text)
-ORDER BY account, object, external, event ON CONFLICT DO NOTHING""")
-"""Makes the events of these addresses that are not there yet."""
-_KNOWN_EVENTS: Final = text("""
-SELECT e.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, object text)
-  JOIN events e ON e.account_id = x.account AND e.object_id = x.object
-UNION ALL
-SELECT e.* FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(account int, event text, external text)
-  JOIN events e ON e.account_id = x.account AND e.object_id IS NULL
-    AND e.external_account_id = x.external AND e.external_event_id = x.event""")
-"""The events of these addresses, each kind of address by its own index."""
-
-
-def events_of(
-    connection: Connection, accounts: dict[str, int], messages: Iterable[Message | Unreadable], *, make: bool = True
-) -> dict[tuple[int, Address], int]:
-    """Find or make the events' rows, in a transaction of their own: an id is used only once it is committed.
-
-    Without `make`, those that are not there are left out.
-    """
-    wanted = {
-        (accounts[message.account], message.address)
-        for message in messages
-        if isinstance(message, Message) and message.account in accounts
-    }
-    rows = json(
-        [
-            {"account": account, "object": a.object_id, "event": a.external_event_id, "external": a.external_account_id}
-            for account, a in wanted
-        ]
-    )
-    found = _known_events(connection, rows)
-    if make and len(found) < len(wanted):
-        connection.execute(_MAKE_EVENTS, {"rows": rows})
-        found = _known_events(connection, rows)
-    return found
-
-
-def _known_events(connection: Connection, rows: str) -> dict[tuple[int, Address], int]:
-    found = connection.execute(_KNOWN_EVENTS, {"rows": rows})
-    return {
-        (row.account_id, Address(row.object_id, row.external_event_id, row.external_account_id)): row.id
-        for row in found
-    }

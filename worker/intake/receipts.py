@@ -17,7 +17,8 @@ from models.input_check import Reason
 from models.refusal_kind import RefusalKind
 from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, Trace, fixed
 from models.words import Door, Outcome, Role
-from worker.database import draw, json, repeat
+from worker.database import drawn, json, repeat
+from worker.trip import Query, trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Part:
     """Fingerprints of those that the same transaction stores."""
     refusals: list[NewRefusal] = field(default_factory=list)
     seen_before: bool = False
+    is_due: bool = False
+    """Whether a record of it lies in a batch that is due."""
 
     def refuse(self, refusal: NewRefusal) -> None:
         """Count a refusal, to be stored with the receipt."""
@@ -136,20 +139,26 @@ JOIN submissions s ON s.submission = x.submission AND s.part = x.part""")
 """Those parts of submissions that have a receipt."""
 
 
-def number_unseen(connection: Connection, parts: Sequence[Part]) -> list[Part]:
-    """Give numbers to the parts never accepted before; mark those that were, or that stand twice among these."""
-    rows = connection.execute(
-        _SEEN, {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
-    )
-    seen = {(row.submission, row.part) for row in rows}
+def seen(parts: Sequence[Part]) -> Query:
+    """Ask which parts have a receipt, as part of a trip."""
+    return _SEEN, {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
+
+
+def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query) -> list[Part]:
+    """Give numbers to the parts never accepted before; mark those that were, or that stand twice among these.
+
+    What comes `before` goes in the same trip.
+    """
+    *_, found, numbers = trip(connection, *before, seen(parts), drawn(SUBMISSION_IDS, len(parts)))
+    have_receipts = {(submission, part) for submission, part in found.rows}
     unseen = []
     for part in parts:
         key = (part.submission, part.part)
-        part.seen_before = key in seen
+        part.seen_before = key in have_receipts
         if not part.seen_before:
-            seen.add(key)
+            have_receipts.add(key)
             unseen.append(part)
-    for part, number in zip(unseen, draw(connection, SUBMISSION_IDS, len(unseen)), strict=True):
+    for part, number in zip(unseen, sorted(numbers.scalar()), strict=False):
         part.id = number
     return unseen
 
@@ -188,13 +197,19 @@ _TRACE: Final = insert(Trace)
 
 
 def store(connection: Connection, parts: Sequence[Part]) -> None:
-    """Store the receipts and what they refused.
+    """Store the receipts and what they refused."""
+    if parts:
+        trip(connection, *stored(parts))
+
+
+def stored(parts: Sequence[Part]) -> list[Query]:
+    """Store the same, as part of a trip.
 
     Somebody else who accepts the same part at the same moment makes this wait for him and then fail; the
     transaction is repeated and finds the part seen before.
     """
     if not parts:
-        return
+        return []
     rows = [
         {
             "id": part.id,
@@ -213,7 +228,6 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         }
         for part in parts
     ]
-    connection.execute(_STORE_AND_WATCH, {"rows": json(rows)})
     refusals = [
         {
             "submission_id": part.id,
@@ -226,12 +240,13 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         for part in parts
         for one in part.refusals
     ]
-    if refusals:
-        connection.execute(_REFUSE, refusals)
     traced = [
         {"submission_id": part.id, "traceparent": part.traceparent}
         for part in parts
         if part.traceparent and part.accepted
     ]
-    if traced:
-        connection.execute(_TRACE, traced)
+    return [
+        (_STORE_AND_WATCH, {"rows": json(rows)}),
+        *((_REFUSE, refusal) for refusal in refusals),
+        *((_TRACE, trace) for trace in traced),
+    ]

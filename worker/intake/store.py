@@ -3,9 +3,10 @@
 The caller holds the lock of their events, and every statement here is later than that lock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -13,9 +14,10 @@ from models.batching import Group, Newcomer, Planned, plan
 from models.input_check import Candidate
 from models.tables import BATCH_IDS, RECORD_IDS
 from models.words import Identity, Origin, State
-from worker.database import draw, json
+from worker.database import draw, drawn, json
 from worker.intake.receipts import Part
-from worker.queue.contact_index import held
+from worker.queue.contact_index import holders
+from worker.trip import Query, trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,32 @@ def _store(
     if not fresh:
         return []
     newcomers = [Newcomer(one.group, one.candidate.contact) for one in fresh]
-    held_by = held(connection, {(newcomer.group.event_id, newcomer.contact) for newcomer in newcomers})
-    with_room = _open(connection, newcomers, batch_size) if origin is Origin.LIVE else []
-    planned = plan(newcomers, held_by, with_room, batch_size)
+    groups = Counter(newcomer.group for newcomer in newcomers)
+    held, found, batch_numbers, numbers = trip(
+        connection,
+        holders({(group.event_id, contact) for group, contact in newcomers}),
+        _open(groups if origin is Origin.LIVE else ()),
+        drawn(BATCH_IDS, sum(-(-number // batch_size) for number in groups.values())),  # more, where contacts recur
+        drawn(RECORD_IDS, len(fresh)),
+    )
+    held_by = {(event_id, contact): batch_id for event_id, contact, batch_id in held.rows}
+    with_room = [_OpenBatch(*row) for row in found.rows]
+    begins = {batch.id: batch.positions for batch in with_room}
+    planned = plan(newcomers, held_by, [batch.planned(batch_size) for batch in with_room], batch_size)
     new = [batch.ref for batch in planned if batch.is_new]
-    ids = dict(zip(new, draw(connection, BATCH_IDS, len(new)), strict=True))
-    first_positions = _store_batches(connection, planned, ids, linger, origin)
-    places = draw(connection, RECORD_IDS, len(fresh))
+    batch_ids = sorted(batch_numbers.scalar())
+    batch_ids += draw(connection, BATCH_IDS, max(0, len(new) - len(batch_ids)))
+    ids = dict(zip(new, batch_ids, strict=False))
+    places = sorted(numbers.scalar())
     rows = []
     for batch in planned:
-        batch_id = ids.get(batch.ref, batch.ref)
-        for position, index in enumerate(batch.added, first_positions[batch_id]):
+        for position, index in enumerate(batch.added, begins.get(batch.ref, 0)):
             one = fresh[index]
             rows.append(
                 {
                     "id": places[index],
                     "fingerprint": one.fingerprint.hex(),
-                    "batch_id": batch_id,
+                    "batch_id": ids.get(batch.ref, batch.ref),
                     "position": position,
                     "submission_id": one.part.id,
                     "contact": one.candidate.contact,
@@ -74,8 +85,19 @@ def _store(
                     "corrects": one.corrects,
                 }
             )
-    _store_records(connection, rows)
-    return list(first_positions)
+    batches, records = trip(connection, _batches(planned, ids, linger, origin), (_STORE_RECORDS, {"rows": json(rows)}))
+    if records.count != len(rows):
+        # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
+        raise RuntimeError(f"of {len(rows)} new records {records.count} were stored: nothing was accepted")
+    stored = {batch_id: (first, is_due) for batch_id, first, is_due in batches.rows}
+    for batch in planned:
+        first, is_due = stored[ids.get(batch.ref, batch.ref)]
+        if first != begins.get(batch.ref, 0):
+            raise RuntimeError("a batch grew while it was locked: nothing was accepted")
+        if is_due:
+            for index in batch.added:
+                fresh[index].part.is_due = True
+    return list(stored)
 
 
 _STORE_RECORDS: Final = text("""
@@ -87,44 +109,41 @@ ORDER BY fingerprint ON CONFLICT DO NOTHING""")
 """Stores records, by fingerprint: two transactions that insert unsorted deadlock on the unique index."""
 
 
-def _store_records(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
-    stored = connection.execute(_STORE_RECORDS, {"rows": json(rows)}).rowcount
-    if stored != len(rows):
-        # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
-        raise RuntimeError(f"of {len(rows)} new records {stored} were stored: nothing was accepted")
-
-
 _OPEN: Final = text("""
-SELECT b.id, b.event_id, b.state, b.identity, b.size, b.after
+SELECT b.id, b.event_id, b.state, b.identity, b.size, b.after, b.positions
 FROM unnest(CAST(:events AS bigint[]), CAST(:states AS text[]), CAST(:identities AS text[]))
   k(event_id, state, identity)
 CROSS JOIN LATERAL (
   SELECT * FROM batches b
   WHERE b.open AND (b.event_id, b.state, b.identity) = (k.event_id, k.state, k.identity)
   ORDER BY b.id LIMIT 4 FOR UPDATE SKIP LOCKED) b""")
-"""Locks the open batches of each group, a few at most."""
+"""Locks the open batches of each group, a few at most; the next record's position in each comes last."""
 
 
-def _open(connection: Connection, newcomers: Sequence[Newcomer], batch_size: int) -> list[Planned]:
-    """Lock the open batches that these newcomers could join."""
-    groups = list({newcomer.group for newcomer in newcomers})
-    rows = connection.execute(
-        _OPEN,
-        {
-            "events": [group.event_id for group in groups],
-            "states": [group.state for group in groups],
-            "identities": [group.identity for group in groups],
-        },
-    )
-    return [
-        Planned(
-            row.id,
-            Group(row.event_id, State(row.state), Identity(row.identity)),
-            max(0, batch_size - row.size),
-            set(row.after),
-        )
-        for row in rows
-    ]
+def _open(groups: Collection[Group]) -> Query:
+    """Lock the open batches that records of these groups could join."""
+    return _OPEN, {
+        "events": [group.event_id for group in groups],
+        "states": [group.state for group in groups],
+        "identities": [group.identity for group in groups],
+    }
+
+
+class _OpenBatch(NamedTuple):
+    """An open batch, locked."""
+
+    id: int
+    event_id: int
+    state: str
+    identity: str
+    size: int
+    after: list[int]
+    positions: int
+
+    def planned(self, batch_size: int) -> Planned:
+        """Give it as a plan begins with it."""
+        group = Group(self.event_id, State(self.state), Identity(self.identity))
+        return Planned(self.id, group, max(0, batch_size - self.size), set(self.after))
 
 
 _STORE_BATCHES: Final = text("""
@@ -137,22 +156,20 @@ grown AS (
   UPDATE batches b SET size = b.size + x.added, positions = b.positions + x.added, open = NOT x.full,
     due_at = CASE WHEN x.full THEN least(b.due_at, now()) ELSE b.due_at END, after = x.waits
   FROM x WHERE b.id = x.id AND NOT x.is_new
-  RETURNING b.id, b.positions - x.added AS first),
+  RETURNING b.id, b.positions - x.added AS first, b.due_at <= now() AS is_due),
 begun AS (
   INSERT INTO batches (id, account_id, event_id, state, identity, origin, status, open, size, positions,
     after, due_at)
   SELECT x.id, x.account_id, x.event_id, x.state, x.identity, :origin, 'PENDING', NOT x.full, x.added, x.added,
     x.waits, CASE WHEN x.full THEN now() ELSE now() + :linger * interval '1 second' END
   FROM x WHERE x.is_new
-  RETURNING id, 0 AS first)
-SELECT id, first FROM grown UNION ALL SELECT id, first FROM begun""")
-"""Grows the open batches and inserts the new ones; gives the first new position in each."""
+  RETURNING id, 0 AS first, due_at <= now() AS is_due)
+SELECT id, first, is_due FROM grown UNION ALL SELECT id, first, is_due FROM begun""")
+"""Grows the open batches and inserts the new ones; gives the first new position in each, and whether it is due."""
 
 
-def _store_batches(
-    connection: Connection, planned: Sequence[Planned], ids: dict[int, int], linger: float, origin: Origin
-) -> dict[int, int]:
-    """Grow the open batches and insert the new ones; give each one's first new position.
+def _batches(planned: Sequence[Planned], ids: Mapping[int, int], linger: float, origin: Origin) -> Query:
+    """Grow the open batches and insert the new ones.
 
     A batch that is full, or not live, is due now, one with room after the linger since it began.
     """
@@ -169,5 +186,4 @@ def _store_batches(
         }
         for batch in planned
     ]
-    stored = connection.execute(_STORE_BATCHES, {"rows": json(rows), "linger": linger, "origin": origin})
-    return {row.id: row.first for row in stored}
+    return _STORE_BATCHES, {"rows": json(rows), "linger": linger, "origin": origin}

@@ -100,9 +100,9 @@ def _migrate(engine: Engine, say: Callable[[str], None]) -> None:
                 raise
             if time.monotonic() > ends:
                 raise NotMigrated(
-                    f"a lock was not got in {PATIENCE / 60:.0f} minutes, and the rest of the schema is as it was: end"
-                    " the long transactions (`SELECT pid, state, xact_start, query FROM pg_stat_activity ORDER BY"
-                    " xact_start`), then run `turnout db upgrade` again"
+                    f"a lock was not got in {PATIENCE / 60:.0f} minutes, and the rest of the schema is "  # noqa: S608
+                    "as it was: end the long transactions (`SELECT pid, state, xact_start, query FROM pg_stat_activity"
+                    " ORDER BY xact_start`), then run `turnout db upgrade` again"
                 ) from error
             pause = PAUSES[min(tries, len(PAUSES) - 1)]
             say(f"a table is in use, and a lock was not got in {LOCK_TIMEOUT}: again in {pause:.0f} s")

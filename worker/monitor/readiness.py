@@ -14,7 +14,7 @@ from typing import Final
 from kombu.connection import Connection
 
 from worker import startup
-from worker.celery import closed_after, connecting
+from worker.broker import closed_after, connecting
 from worker.database import make_engine
 from worker.finding import Finding
 from worker.monitor.latest import Latest

@@ -8,7 +8,8 @@ from worker.log import get_logger
 from worker.metrics import count
 from worker.monitor.readiness import ALIVE, ProcessKind, Readiness, body
 from worker.monitor.server import MonitorServer, as_json
-from worker.settings import Settings, SettingsError, load_settings
+from worker.setting_sources import SettingsError
+from worker.settings import Settings, load_settings
 
 log = get_logger(__name__)
 

@@ -9,27 +9,23 @@ from sqlalchemy import (
     Connection,
     Integer,
     bindparam,
-    exists,
     false,
     func,
     insert,
     literal,
-    literal_column,
-    or_,
     select,
     text,
 )
-from sqlalchemy.orm import aliased
 
 from models.error_signature import CANCELED, IN_DOUBT
 from models.moves import Move
-from models.tables import NOBODY, Account, Attempt, Batch, Error, Event, Record, fixed, ids, seconds
-from models.words import AttemptKind, Outcome, State, Status
+from models.tables import NOBODY, Account, Batch, Error, Event, Record, fixed, ids, seconds
+from models.words import Outcome, State, Status
 from worker.database import rows_as
 from worker.queries.batch_conditions import batch_conditions
 from worker.queries.scan import Span, look
 from worker.queue import lanes
-from worker.queue.settle import FIRST_READ
+from worker.queue.in_doubt import FIRST_READ, MAY_HAVE_ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +102,6 @@ _CANCEL: Final = (
     .where(Batch.id == bindparam("batch"))
     .values(open=false(), after=NOBODY, settled_at=func.now(), postponed_because="")
 )
-_Earlier: Final = aliased(Error, name="earlier")
-_CALLED_FOR: Final = or_(
-    exists().where(
-        Attempt.batch_id == Record.batch_id,
-        Attempt.kind != fixed(AttemptKind.READ_BACK),
-        Attempt.answer.in_([literal_column("''"), literal_column("'ambiguous'"), literal_column("'lost'")]),
-    ),
-    exists().where(
-        _Earlier.record_id == Record.id, _Earlier.outcome.in_([fixed(Outcome.FAILED), fixed(Outcome.UNCONFIRMED)])
-    ),
-)
-"""A call for the record brought no answer: in its present batch, or in one that a retry moved it out of."""
 _NOTE_IN_DOUBT: Final = (
     insert(Error)
     .from_select(
@@ -131,7 +115,7 @@ _NOTE_IN_DOUBT: Final = (
             func.now() + seconds("first_read"),
         )
         .join(Batch, Batch.id == Record.batch_id)
-        .where(Record.batch_id == bindparam("batch"), Record.unanswered(), _CALLED_FOR),
+        .where(Record.batch_id == bindparam("batch"), Record.unanswered(), MAY_HAVE_ARRIVED),
     )
     .returning(Error.record_id)
 )

@@ -20,7 +20,7 @@ from hubspot_api.client import get
 from hubspot_api.limiter import Permit, Use
 from hubspot_api.participations import Participation, ParticipationPage, event_path, read_page
 from hubspot_api.reaction import Block, Park, Pause, Postpone
-from hubspot_api.transport import Response
+from hubspot_api.response import Response
 from models.message import DEFAULT_ACCOUNT, Address
 from models.tables import Account, Event
 from models.words import AttemptKind, State

@@ -22,7 +22,7 @@ from models.outcome import LastError, outcome
 from models.tables import Account, Batch, Event, Record, Submission, ids
 from models.words import Door, Identity, Origin, Outcome, Resolution, State
 from worker.database import rows_as
-from worker.intake import accept, receipts, store
+from worker.intake import accept, addressed, receipts, store
 from worker.intake.receipts import Part, own_part
 from worker.intake.store import NewRecord
 from worker.queries.job_results import ItemToday
@@ -122,8 +122,8 @@ def rehearse(
 
     `seen` holds what was rehearsed before and is filled here: by fingerprint, which record would be that one.
     """
-    drafts, done, accounts, _ = _sorted(connection, changes, until)
-    events = accept.events_of(connection, accounts, [one.message for one in drafts], make=False)
+    drafts, done, _ = _sorted(connection, changes, until)
+    events = addressed.events_of(connection, [one.message for one in drafts], make=False)
     wanted = {(one.old.account_id, one.message.address) for one in drafts}
     made = {key: -number for number, key in enumerate(sorted(wanted - events.keys(), key=str), 1)}
     left = _left(connection, rules, drafts, events | made, done, seen=seen)
@@ -197,8 +197,8 @@ def correct(  # noqa: PLR0913, PLR0917
 ) -> list[Corrected]:
     """Correct records, in the order of their acceptance, in the transaction of this connection."""
     with engine.begin() as apart:  # events that are new are there before any is locked
-        drafts, done, accounts, sizes = _sorted(apart, changes, until)
-        events = accept.events_of(apart, accounts, [one.message for one in drafts])
+        drafts, done, sizes = _sorted(apart, changes, until)
+        events = addressed.events_of(apart, [one.message for one in drafts])
     lock_events(connection, {*events.values(), *(one.old.event_id for one in drafts)})
     left = _left(connection, rules, drafts, events, done, seen={})
     stored = _store(connection, rules, origin, _won(connection, left, done), {
@@ -211,15 +211,15 @@ def correct(  # noqa: PLR0913, PLR0917
 
 def _sorted(
     connection: Connection, changes: Mapping[int, Change], until: int
-) -> tuple[list[_Draft], list[Corrected], dict[str, int], dict[int, int | None]]:
-    """Tell drafts from what cannot be one; give the accounts too, and their batch sizes."""
+) -> tuple[list[_Draft], list[Corrected], dict[int, int | None]]:
+    """Tell drafts from what cannot be one; give the accounts' batch sizes too."""
     judged = list(_drafts(connection, changes, until))
     drafts = [one for one in judged if isinstance(one, _Draft)]
     done = [one for one in judged if isinstance(one, Corrected)]
-    accounts, sizes = accept.accounts_of(connection, [one.message for one in drafts])
+    accounts, sizes = addressed.accounts_of(connection, [one.message for one in drafts])
     gone = [one for one in drafts if one.message.account not in accounts]
     done += [_not_done(one, f"account {one.old.account}", "is removed", "the account added again") for one in gone]
-    return [one for one in drafts if one.message.account in accounts], done, accounts, sizes
+    return [one for one in drafts if one.message.account in accounts], done, sizes
 
 
 def _left(  # noqa: PLR0913

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Text, Uuid, column, func, literal, select, update
@@ -17,13 +18,13 @@ from models.input_check import INT64_MAX, Candidate, Reason, shown
 from models.message import Message, Unreadable, loads, read_fields, read_message
 from models.tables import Account, Refused, Submission, among
 from models.words import Closing, Origin
-from worker.files.rows import FileRecord
-from worker.files.source import Source
-from worker.files.where import Where
 from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import own_part
 from worker.queries.job_results import ItemToday
 from worker.queries.refusals import Refusal, RefusalFilter, page_of
+
+if TYPE_CHECKING:
+    from worker.files.rows import FileRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ def _messages(refusal: Refusal, use_account: str | None) -> list[Message] | tupl
     if refusal.source is None:
         found = [read_message(refusal.raw)]
     else:
+        from worker.files.source import Source  # the reading of files, which few processes ever do
+
         records = Source.read(refusal.source).reread()
         if isinstance(records, tuple):
             return records
@@ -204,8 +207,10 @@ def _messages(refusal: Refusal, use_account: str | None) -> list[Message] | tupl
     return tuple(reasons) or [_with_account(one, use_account) for one in found if isinstance(one, Message)]
 
 
-def message_of(record: FileRecord) -> Message | Unreadable:
+def message_of(record: "FileRecord") -> Message | Unreadable:
     """Write the record of a file's rows as the message that it is."""
+    from worker.files.where import Where
+
     address = record.address
     where = Where(
         record.account, address.object_id, address.external_event_id, address.external_account_id, record.state

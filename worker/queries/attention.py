@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from models.counted import counted
-from worker.celery import INTAKE, TASKS
 from worker.failures import Verb, VerbFailure
 from worker.finding import Finding, Level
 from worker.queries.machinery import deliver_to
 from worker.queries.status import StatusReport
 from worker.startup import KEY
 from worker.stream import KEY as STREAM
+from worker.task_names import INTAKE, TASKS
 
 RECENT: Final = 120
 """Seconds for which a failure counts: what is due is tried again every second, and by then has succeeded or failed."""

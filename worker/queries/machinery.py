@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
@@ -13,12 +12,13 @@ import redis
 from kombu.connection import Connection
 
 from worker import failures, heartbeat, startup, unreadable
-from worker.celery import DELIVER, TASKS, closed_after, connecting
+from worker.broker import closed_after, connecting
 from worker.failures import VerbFailure, first_line
 from worker.finding import Finding
 from worker.heartbeat import Worker
 from worker.settings import Settings
 from worker.stream import KEY, MOST_BYTES, Stream, StreamUnavailable, connect
+from worker.task_names import DELIVER, TASKS
 from worker.unreadable import UnreadableMessages
 
 CELERYS_OWN: Final = "celery"
@@ -144,16 +144,12 @@ def _messages(connection: Any, queue: str) -> int:  # noqa: ANN401 - kombu carri
 
     RabbitMQ shows no message without giving it out, so there it is not known whose the others are.
     """
-    channel = connection.channel()  # one that named no queue is closed by that
     try:
-        declared = channel.queue_declare(queue, passive=True)
+        # One that names no queue closes its channel on RabbitMQ; this one is opened again by itself.
+        declared = connection.default_channel.queue_declare(queue, passive=True)
     except connection.channel_errors:
         return 0  # a queue to which nothing was sent yet is not there
-    else:
-        return 0 if queue not in TASKS and declared.consumer_count else int(declared.message_count)
-    finally:
-        with suppress(Exception):
-            channel.close()
+    return 0 if queue not in TASKS and declared.consumer_count else int(declared.message_count)
 
 
 def _other_lists(client: redis.Redis) -> dict[str, int]:

@@ -9,6 +9,7 @@
 - `expired_leases`     batches of lost workers go back to PENDING
 - `attempts`           the row of each call to HubSpot, before and after it
 - `requeue`            settled records move into new batches
+- `in_doubt`           records that HubSpot may have, since a call brought no answer
 - `unconfirmed`        records that HubSpot's answer left open: whose turn it is to be looked for
 - `read_back_results`  what was found
 - `traces`             the producers' spans that a batch's trace links to

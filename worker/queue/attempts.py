@@ -11,6 +11,7 @@ from hubspot_api.answer import Answer, Settled
 from models.tables import Attempt, ids
 from models.words import AttemptKind
 from worker.database import repeat
+from worker.trip import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,15 @@ class AttemptResult:
 _BEGIN: Final = insert(Attempt).returning(Attempt.id)
 
 
+def begun(kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> Query:
+    """Ask, as part of a trip, for the id of a call that is put on record."""
+    return _BEGIN, {"kind": kind, "batch_id": batch_id, "account_id": account_id, "sent": sent}
+
+
 def begin(connection: Connection, kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> int:
     """Put a call on record before it is made; `batch_id` is None where it asks for records of several batches."""
-    facts = {"kind": kind, "batch_id": batch_id, "account_id": account_id, "sent": sent}
-    return connection.execute(_BEGIN, facts).scalar_one()
+    attempt_id: int = connection.execute(*begun(kind, account_id, batch_id, sent)).scalar_one()
+    return attempt_id
 
 
 _COMPLETE: Final = (
@@ -46,25 +52,18 @@ _COMPLETE: Final = (
 """Its other values are an `AttemptResult` and the counts, by their columns' names."""
 
 
-def complete(  # noqa: PLR0913 - the counts
-    connection: Connection,
-    attempt_id: int,
-    result: AttemptResult,
-    *,
-    delivered: int = 0,
-    rejected: int = 0,
-    unconfirmed: int = 0,
-) -> None:
+def completed(
+    attempt_id: int, result: AttemptResult, *, delivered: int = 0, rejected: int = 0, unconfirmed: int = 0
+) -> Query:
     """Complete an attempt, once: what came back, and for how many of its records that was an answer."""
     counts = {"delivered": delivered, "rejected": rejected, "unconfirmed": unconfirmed}
-    connection.execute(_COMPLETE, {"attempt": attempt_id, **asdict(result), **counts})
+    return _COMPLETE, {"attempt": attempt_id, **asdict(result), **counts}
 
 
-def complete_with(connection: Connection, attempt_id: int, result: AttemptResult, answer: Answer | None) -> None:
+def completed_with(attempt_id: int, result: AttemptResult, answer: Answer | None) -> Query:
     """Complete an attempt by the answer that it brought."""
     settled = answer if isinstance(answer, Settled) else Settled({}, {}, {})
-    complete(
-        connection,
+    return completed(
         attempt_id,
         result,
         delivered=len(settled.delivered),
@@ -78,7 +77,7 @@ def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answe
 
     def work() -> None:
         with engine.begin() as connection:
-            complete_with(connection, attempt_id, result, answer)
+            connection.execute(*completed_with(attempt_id, result, answer))
 
     repeat(work)
 
@@ -86,15 +85,15 @@ def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answe
 _FORGET: Final = delete(Attempt).where(Attempt.id == bindparam("attempt"))
 
 
-def forget(connection: Connection, attempt_id: int) -> None:
-    """Delete an attempt for which nothing was called."""
-    connection.execute(_FORGET, {"attempt": attempt_id})
+def forgotten(attempt_id: int) -> Query:
+    """Delete, as part of a trip, an attempt for which nothing was called."""
+    return _FORGET, {"attempt": attempt_id}
 
 
 def forget_alone(engine: Engine, attempt_id: int) -> None:
     """Delete, in a transaction of its own, an attempt for which nothing was called."""
     with engine.begin() as connection:
-        forget(connection, attempt_id)
+        connection.execute(*forgotten(attempt_id))
 
 
 _LOSE: Final = (

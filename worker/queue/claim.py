@@ -15,10 +15,12 @@ from sqlalchemy import (
     Connection,
     Engine,
     Float,
+    Text,
     all_,
-    and_,
     bindparam,
+    case,
     cast,
+    column,
     exists,
     extract,
     func,
@@ -29,7 +31,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hubspot_api.reaction import OUTAGE, Tried
 from models.estimate import FLOOR
@@ -37,12 +39,14 @@ from models.message import Address
 from models.moves import Move
 from models.tables import Account, Batch, Error, Event, Lane, Record, fixed, seconds
 from models.words import AttemptKind, Identity, Origin, Outcome, Resolution, State
-from worker.accounts.state import may_send
-from worker.database import rows_as
+from worker.accounts.state import hold, may_send
+from worker.database import json
 from worker.log import get_logger
 from worker.queue import attempts, lanes
 from worker.queue.contact_index import Place, held, overtaken
-from worker.queue.members import Member, read_members
+from worker.queue.in_doubt import FIRST_READ, LOOKED_FOR, MAY_HAVE_ARRIVED
+from worker.queue.members import Member, members_of, to_be_sent
+from worker.trip import Query, begin, trip
 
 log = get_logger(__name__)
 
@@ -56,6 +60,7 @@ class Claim:
 
     batch_id: int
     token: UUID
+    account_id: int
     event_id: int
     address: Address
     state: State
@@ -66,6 +71,8 @@ class Claim:
     members: Sequence[Member]
     attempt_id: int | None
     """The attempt's row, inserted with the claim; none where no member is left to send."""
+    is_more_due: bool = False
+    """Whether its event had another batch due when it was claimed."""
 
     def traced(self) -> dict[str, str | int]:
         """Give what a trace shows of it."""
@@ -110,46 +117,69 @@ def claim(engine: Engine, account_id: int, lease: float, *, live_only: bool = Fa
         origins = [Origin.RETRY, Origin.REPLAY, Origin.LIVE]
     if live_only:
         origins = [Origin.LIVE]
-    with engine.begin() as connection:
-        in_a_row = may_send(connection, account_id, lease)
+    with begin(engine) as connection:
+        (held,) = trip(connection, hold(account_id))
+        in_a_row = held.scalar()
+        if in_a_row is None:
+            in_a_row = may_send(connection, account_id, lease)
         if in_a_row is None:
             return None
-        connection.execute(_WAKE_LANES, {"account": account_id})
-        claimed = _first(connection, account_id, origins, lease, in_a_row)
+        _, picked = trip(connection, (_WAKE_LANES, {"account": account_id}), _next_lane(account_id, origins[0], ()))
+        batch = _first(connection, account_id, origins, picked.scalar(), lease)
+        claimed = None if batch is None else _loaded(connection, batch, in_a_row)
         if in_a_row >= OUTAGE and (claimed is None or not claimed.members):
             # Nothing is sent, so nobody needs to wait for its answer.
             connection.execute(_END_PARKING, {"account": account_id})
     return claimed
 
 
-_IS_BUSY: Final = select(
-    and_(
-        exists().where(Account.id == bindparam("account"), Account.may_send()),
-        exists().where(Lane.account_id == bindparam("account"), Lane.ready),
-    )
+_LANES_OF: Final = Lane.account_id == bindparam("account")
+_NEXT_DUE: Final = (
+    select(Lane.due_at)
+    .where(_LANES_OF, ~Lane.ready, Lane.due_at < literal_column("'infinity'"))
+    .order_by(Lane.due_at)
+    .limit(literal_column("1"))
+    .scalar_subquery()
 )
+_SECONDS_TO_NEXT: Final = select(
+    case(
+        (exists().where(_LANES_OF, Lane.ready), 0.0),
+        else_=cast(extract("epoch", _NEXT_DUE - func.clock_timestamp()), Float),
+    )
+).where(Account.id == bindparam("account"), Account.may_send())
 
 
-def is_busy(engine: Engine, account_id: int) -> bool:
-    """Say whether an account that found nothing to claim may have been in somebody's way: it has a ready lane."""
-    with engine.connect() as connection:
-        return bool(connection.execute(_IS_BUSY, {"account": account_id}).scalar_one())
+def next_due(engine: Engine, account_id: int) -> float | None:
+    """Give the seconds until the account has a batch due; none where it may not send, or nothing waits for that.
+
+    At most 0 where a batch is due; another may have its lane locked for a moment.
+    """
+    with begin(engine) as connection:
+        (found,) = trip(connection, (_SECONDS_TO_NEXT, {"account": account_id}), commit=True)
+    seconds: float | None = found.scalar()
+    return seconds
 
 
 def _first(
-    connection: Connection, account_id: int, origins: Sequence[Origin], lease: float, in_a_row: int
-) -> Claim | None:
+    connection: Connection, account_id: int, origins: Sequence[Origin], event_id: int | None, lease: float
+) -> _Claimed | None:
+    """Claim the best batch of the first lane that has one, from this event's lane on, which is locked."""
     for origin in origins:
         tried: list[int] = []
-        while len(tried) < LANES:
-            event_id = _pick_lane(connection, account_id, origin, tried)
-            if event_id is None:
-                break
-            tried.append(event_id)
+        if origin is not origins[0]:
+            (picked,) = trip(connection, _next_lane(account_id, origin, tried))
+            event_id = picked.scalar()
+        while event_id is not None:
             batch = _claim_in(connection, event_id, origin, lease)
-            _refresh_lane(connection, event_id, origin, served=batch is not None)
             if batch is not None:
-                return _loaded(connection, batch, in_a_row)
+                return batch
+            tried.append(event_id)
+            _, picked = trip(
+                connection,
+                _refresh_lane(event_id, origin, served=False),
+                _next_lane(account_id, origin, tried),
+            )
+            event_id = picked.scalar() if len(tried) < LANES else None
     return None
 
 
@@ -170,20 +200,20 @@ _LOCK_LANE_AND_EVENT: Final = _NEXT_LANE.join(Event, Event.id == Lane.event_id).
 )
 
 
-def _pick_lane(connection: Connection, account_id: int, origin: Origin, tried: Sequence[int]) -> int | None:
+def _next_lane(account_id: int, origin: Origin, tried: Sequence[int]) -> Query:
     """Lock the ready lane served longest ago, for a retry together with its event; one that is locked is passed over.
 
     A claim holds lanes, and may hold an event: so it must never wait, or it deadlocks with accept and settle.
     """
     lock = _LOCK_LANE_AND_EVENT if origin is Origin.RETRY else _LOCK_LANE
-    return connection.execute(lock, {"account": account_id, "origin": origin, "tried": list(tried)}).scalar()
+    return lock, {"account": account_id, "origin": origin, "tried": list(tried)}
 
 
 _LOCK_BATCH: Final = (
     select(Batch.id)
     .where(
         Batch.event_id == bindparam("event"),
-        Batch.origin == bindparam("origin"),
+        Batch.origin == bindparam("lane"),
         Batch.claimable(),
         Batch.due_at <= func.now(),
     )
@@ -192,9 +222,9 @@ _LOCK_BATCH: Final = (
     .with_for_update(skip_locked=True)
 )
 _AGE: Final = extract("epoch", func.now() - Batch.failing_since - (Account.stopped_in_all() - Batch.stopped_before))
-_CLAIM: Final = (
+_CLAIM_ANY: Final = (
     Move.CLAIM.update()
-    .where(Batch.id == bindparam("batch"), Event.id == Batch.event_id, Account.id == Batch.account_id)
+    .where(Event.id == Batch.event_id, Account.id == Batch.account_id)
     .values(
         open=False,
         claims=Batch.claims + 1,
@@ -220,21 +250,45 @@ _CLAIM: Final = (
 )
 
 
+_CLAIM: Final = _CLAIM_ANY.where(Batch.id == bindparam("batch"))
+_CLAIM_BEST: Final = _CLAIM_ANY.where(Batch.id == _LOCK_BATCH.scalar_subquery())
+
+
 def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: float) -> _Claimed | None:
-    batch_id = connection.execute(_LOCK_BATCH, {"event": event_id, "origin": origin}).scalar()
-    if batch_id is None or (origin is Origin.RETRY and _waits(connection, event_id, batch_id)):
-        return None
-    claimed = rows_as(_Claimed, connection.execute(_CLAIM, {"batch": batch_id, "lease": lease}))
-    return claimed[0] if claimed else None
+    best = {"event": event_id, "lane": origin}
+    if origin is not Origin.RETRY:
+        (claimed,) = trip(connection, (_CLAIM_BEST, {**best, "lease": lease}))
+    else:
+        (locked,) = trip(connection, (_LOCK_BATCH, best))
+        batch_id = locked.scalar()
+        if batch_id is None or _waits(connection, event_id, batch_id):
+            return None
+        (claimed,) = trip(connection, (_CLAIM, {"batch": batch_id, "lease": lease}))
+    return next(iter(claimed.rows_as(_Claimed)), None)
 
 
 _UNANSWERED: Final = select(Record.id, Record.contact).where(Record.batch_id == bindparam("batch"), Record.unanswered())
-_SUPERSEDE: Final = insert(Error).values(
-    outcome=fixed(Outcome.CANCELED),
-    category="SUPERSEDED",
-    resolution=fixed(Resolution.SUPERSEDED),
-    resolved_at=func.now(),
+_NEWER: Final = (
+    func.jsonb_to_recordset(cast(bindparam("newer", type_=Text), JSONB))
+    .table_valued(column("record_id", BigInteger), column("by", BigInteger), name="newer")
+    .render_derived(with_types=True)
 )
+_BY: Final = func.jsonb_build_object("by", _NEWER.c.by, type_=JSONB)
+_SUPERSEDE: Final = insert(Error).from_select(
+    [
+        *("record_id", "batch_id", "account_id", "outcome", "category", "message", "context"),
+        *("resolution", "resolved_at", "verify_at"),
+    ],
+    select(*(Record.id, Record.batch_id, Batch.account_id, fixed(Outcome.CANCELED), literal_column("'SUPERSEDED'")))
+    .add_columns(func.concat("overtaken by record ", _NEWER.c.by, ", accepted later"))
+    .add_columns(case((MAY_HAVE_ARRIVED, _BY.concat(LOOKED_FOR)), else_=_BY))
+    .add_columns(fixed(Resolution.SUPERSEDED), func.now())
+    .add_columns(case((MAY_HAVE_ARRIVED, func.now() + seconds("first_read"))))
+    .join(Record, Record.id == _NEWER.c.record_id)
+    .join(Batch, Batch.id == Record.batch_id)
+    .order_by(Record.id),
+)
+"""Takes records out of a retry; what may have arrived before is looked for, and delivered if it is there."""
 _WAIT: Final = update(Batch).where(Batch.id == bindparam("batch")).values(after=bindparam("older"))
 
 
@@ -243,18 +297,8 @@ def _waits(connection: Connection, event_id: int, batch_id: int) -> bool:
     contacts = {row.id: row.contact for row in connection.execute(_UNANSWERED, {"batch": batch_id})}
     newer = overtaken(connection, [Place(event_id, contact, record_id) for record_id, contact in contacts.items()])
     if newer:
-        connection.execute(
-            _SUPERSEDE,
-            [
-                {
-                    "record_id": record_id,
-                    "batch_id": batch_id,
-                    "message": f"overtaken by record {by}, accepted later",
-                    "context": {"by": by},
-                }
-                for record_id, by in newer.items()
-            ],
-        )
+        rows = [{"record_id": record_id, "by": by} for record_id, by in newer.items()]
+        connection.execute(_SUPERSEDE, {"newer": json(rows), "first_read": FIRST_READ})
     # None of these is a newer record's: that would have overtaken.
     left = {(event_id, contact) for record_id, contact in contacts.items() if record_id not in newer}
     older = sorted(set(held(connection, left).values()))
@@ -268,13 +312,14 @@ UPDATE lanes l SET due_at = coalesce(next.due_at, 'infinity'), ready = coalesce(
   served_at = CASE WHEN :served THEN clock_timestamp() ELSE l.served_at END
 FROM (SELECT (SELECT due_at FROM batches WHERE event_id = :event AND origin = :origin AND status = 'PENDING'
   AND after = '{}' ORDER BY due_at LIMIT 1) AS due_at) next
-WHERE l.event_id = :event AND l.origin = :origin""")
-"""Says anew when the lane has something due, and whether it was served."""
+WHERE l.event_id = :event AND l.origin = :origin
+RETURNING l.ready""")
+"""Says anew when the lane has something due, and whether it was served; gives whether it has something due now."""
 
 
-def _refresh_lane(connection: Connection, event_id: int, origin: Origin, *, served: bool) -> None:
+def _refresh_lane(event_id: int, origin: Origin, *, served: bool) -> Query:
     """Say anew when the lane has something due; a statement after the claim, under the lane's lock."""
-    connection.execute(_REFRESH_LANE, {"event": event_id, "origin": origin, "served": served})
+    return _REFRESH_LANE, {"event": event_id, "origin": origin, "served": served}
 
 
 _PUT_ASIDE: Final = (
@@ -291,7 +336,8 @@ _PUT_ASIDE: Final = (
 
 def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | None:
     """Read the claimed records, in a statement later than the claim: its own would miss what it waited for."""
-    number, members = read_members(connection, batch.id)
+    refreshed, read = trip(connection, _refresh_lane(batch.event_id, batch.origin, served=True), members_of(batch.id))
+    number, members = len(read.rows), to_be_sent(read.rows)
     if number != batch.size:
         because = f"its size is {batch.size}, its records are {number}: a bug; nothing was sent"
         log.error(
@@ -301,15 +347,16 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
             records=number,
             consequence="nothing is sent",
         )
-        connection.execute(_PUT_ASIDE, {"batch": batch.id, "because": because})
-        lanes.tell(connection, [batch.id])
+        trip(connection, (_PUT_ASIDE, {"batch": batch.id, "because": because}), lanes.told([batch.id]))
         return None
     attempt_id = None
     if members:
-        attempt_id = attempts.begin(connection, AttemptKind.POST, batch.account_id, batch.id, len(members))
+        begun = attempts.begun(AttemptKind.POST, batch.account_id, batch.id, len(members))
+        attempt_id = trip(connection, begun, commit=True)[0].scalar()
     return Claim(
         batch_id=batch.id,
         token=batch.lease_token,
+        account_id=batch.account_id,
         event_id=batch.event_id,
         address=Address(batch.object_id, batch.external_event_id, batch.external_account_id),
         state=batch.state,
@@ -319,4 +366,5 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
         positions=batch.positions,
         members=members,
         attempt_id=attempt_id,
+        is_more_due=refreshed.scalar(),
     )

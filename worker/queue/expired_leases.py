@@ -12,7 +12,7 @@ from worker.database import repeat
 from worker.log import get_logger
 from worker.queue import attempts, lanes
 from worker.queue.locks import lock_event
-from worker.queue.settle import free
+from worker.queue.settle import freed
 
 log = get_logger(__name__)
 
@@ -56,5 +56,5 @@ def _reclaim(engine: Engine, batch_id: int, event_id: int, origin: Origin) -> No
         log.warning("lease reclaimed", batch=batch_id, claims=claims)
         attempts.lose(connection, batch_id)
         if origin is Origin.RETRY:
-            free(connection, batch_id)
+            connection.execute(*freed(batch_id))
         lanes.tell(connection, [batch_id])

@@ -5,6 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from worker.trip import Query
+
 _TELL: Final = text("""
 INSERT INTO lanes (event_id, origin, account_id, due_at, ready)
 SELECT event_id, origin, min(account_id), min(due_at), min(due_at) <= now() FROM batches
@@ -13,6 +15,11 @@ GROUP BY event_id, origin ORDER BY event_id, origin
 ON CONFLICT (event_id, origin) DO UPDATE SET
   due_at = least(lanes.due_at, excluded.due_at), ready = lanes.ready OR excluded.ready""")
 """Lowers, or makes, the lanes of those of the batches that wait for no other."""
+
+
+def told(batch_ids: Collection[int]) -> Query:
+    """Ask for the same as `tell`, as part of a trip."""
+    return _TELL, {"batches": list(batch_ids)}
 
 
 def tell(connection: Connection, batch_ids: Collection[int]) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, case, func, select
+from sqlalchemy import Text, bindparam, case, cast, func, select
 
 from models.tables import Record, Submission
 from worker.metrics import count
+from worker.trip import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +19,20 @@ class Member:
     id: int
     position: int
     contact: str
-    input: dict[str, object]
+    input: str
+    """What is sent, as JSON."""
     accepted_at: float | None = None
     """By this process's monotonic clock; none where nothing is counted."""
 
 
 _MEMBERS: Final = (
-    select(Record.id, Record.position, Record.contact, Record.input, Record.unanswered().label("unanswered"))
+    select(
+        Record.id,
+        Record.position,
+        Record.contact,
+        cast(Record.input, Text),  # it goes on as it is
+        Record.unanswered().label("unanswered"),
+    )
     .where(Record.batch_id == bindparam("batch"))
     .order_by(Record.position)
 )
@@ -38,23 +46,21 @@ _MEMBERS_WITH_AGES: Final = _MEMBERS.add_columns(case((_IS_TENTH, _AGE_OF_RECORD
 """The same with the seconds since every tenth was accepted: those behind it joined the batch right after it."""
 
 
-def read_members(connection: Connection, batch_id: int) -> tuple[int, list[Member]]:
-    """Read a batch's records: how many there are, and those of them that are still to be sent."""
-    counts = count.is_on()
-    rows = connection.execute(_MEMBERS_WITH_AGES if counts else _MEMBERS, {"batch": batch_id}).all()
-    return len(rows), _with_ages(rows) if counts else [_member(row) for row in rows if row.unanswered]
+def members_of(batch_id: int) -> Query:
+    """Ask for a batch's records, as part of a trip."""
+    return _MEMBERS_WITH_AGES if count.is_on() else _MEMBERS, {"batch": batch_id}
 
 
-def _member(row: Row[Any], accepted_at: float | None = None) -> Member:
-    return Member(row.id, row.position, row.contact, row.input, accepted_at)
+def to_be_sent(rows: Sequence[tuple[Any, ...]]) -> list[Member]:
+    """Give those of a batch's records that are still to be sent.
 
-
-def _with_ages(rows: Sequence[Row[Any]]) -> list[Member]:
-    """Give the members with the moment of their acceptance: that of the one before where a row has none."""
+    With the moment of their acceptance, where that is counted: that of the one before where a row has none.
+    """
     now = moment = time.monotonic()
     members = []
-    for row in rows:
-        moment = moment if row.age is None else now - row.age
-        if row.unanswered:
-            members.append(_member(row, moment))
+    for record_id, position, contact, sent, unanswered, *age in rows:
+        if age:
+            moment = moment if age[0] is None else now - age[0]
+        if unanswered:
+            members.append(Member(record_id, position, contact, sent, moment if age else None))
     return members

@@ -29,16 +29,18 @@ class ReadBackResult:
 
 _STORE: Final = text("""
 WITH changed AS (
-  UPDATE errors e SET resolution = x.resolution, resolved_at = CASE WHEN x.resolution IS NOT NULL THEN now() END,
+  UPDATE errors e SET resolution = coalesce(x.resolution, e.resolution),
+    resolved_at = CASE WHEN x.resolution IS NOT NULL THEN now() ELSE e.resolved_at END,
     resolved_because = x.because, reads = e.reads + CASE WHEN x.resolution IS NULL THEN 1 ELSE 0 END,
     verify_at = now() + x.seconds * interval '1 second',
     context = e.context || jsonb_build_object('read_back', x.evidence || jsonb_build_object('last', now(),
       'first', coalesce(e.context #> '{read_back,first}', to_jsonb(now()))))
   FROM jsonb_to_recordset(CAST(:results AS jsonb))
     AS x(error_id bigint, resolution text, because text, reads int, evidence jsonb, seconds float8), records r
-  WHERE e.id = x.error_id AND e.resolution IS NULL AND r.id = e.record_id AND r.batch_id = e.batch_id
+  WHERE e.id = x.error_id AND r.id = e.record_id AND r.batch_id = e.batch_id
+    AND (e.resolution IS NULL OR (e.resolution = 'superseded' AND e.verify_at IS NOT NULL))
     AND (x.resolution <> 'dismissed' OR (e.reads = x.reads AND e.verify_at IS NOT NULL))
-  RETURNING e.record_id, e.batch_id, e.resolution, (e.context #>> '{read_back,by}')::bigint AS by),
+  RETURNING e.record_id, e.batch_id, x.resolution, (e.context #>> '{read_back,by}')::bigint AS by),
 superseded AS (
   INSERT INTO errors (record_id, batch_id, outcome, category, message, context, resolution, resolved_at)
   SELECT record_id, batch_id, 'canceled', 'SUPERSEDED',
@@ -51,7 +53,8 @@ canceled AS (
 SELECT count(*) FROM changed""")
 """Stores what looks came to, with the evidence: an error is resolved, or one more look at it has found nothing.
 
-A look that found nothing counts once: whoever looked at the same time changes nothing more.
+A look that found nothing counts once: a second look at the same time changes nothing more. What is superseded from
+the first stays so unless it is found.
 """
 
 _CANCELED: Final = {"category": CANCELED.category, "gist": CANCELED.gist, "group_id": CANCELED.group_id}

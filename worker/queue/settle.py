@@ -8,28 +8,50 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Engine, Update, bindparam, case, func, null, select, text, update
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hubspot_api.answer import Rejection, Settled
 from models.error_signature import About, ErrorKind
 from models.moves import Move
-from models.tables import BATCH_IDS, NOBODY, Account, Batch, seconds
+from models.tables import BATCH_IDS, NOBODY, Account, Batch, Error, Record, fixed, seconds
 from models.words import Origin, Outcome
+from worker.accounts import state
 from worker.database import draw, json, repeat
 from worker.log import get_logger
-from worker.queue import attempts as calls, lanes
+from worker.queue import attempts as calls, lanes, locks
 from worker.queue.attempts import AttemptResult
 from worker.queue.claim import Claim
-from worker.queue.locks import lock_event
+from worker.queue.in_doubt import FIRST_READ, LOOKED_FOR, MAY_HAVE_ARRIVED
 from worker.queue.seen_groups import note_seen
+from worker.trip import Query, begin, trip
 
 log = get_logger(__name__)
 
 NONE: Final[Mapping[int, int]] = {}
 NONE_FAILED: Final[Mapping[int, Rejection]] = {}
-FIRST_READ: Final = 5.0
-"""Seconds until what HubSpot left unconfirmed is first read back: a write is not readable at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +120,20 @@ def settle(
     for index, contact_id in answer.delivered.items():
         contact_ids[claim.members[index].position] = contact_id
 
-    def work(connection: Connection) -> bool:
-        if not _move(connection, claim, _SETTLE, by_position=contact_ids):
-            return False
-        _store_answer(connection, claim, answer, attempts)
-        _complete_attempt(connection, claim, call, answer)
-        free(connection, claim.batch_id)
-        return True
+    def work(connection: Connection) -> None:
+        trip(
+            connection,
+            *_answered(claim, answer, attempts),
+            *_attempt_ended(claim, call, answer),
+            *([state.answered_by(claim.account_id)] if call else []),
+            freed(claim.batch_id),
+            commit=True,
+        )
 
-    return _in_transaction(engine, claim, work)
+    is_owned = _in_transaction(engine, claim, (_SETTLE, {"by_position": contact_ids}), work)
+    if call and not is_owned:
+        state.answered(engine, claim.account_id)
+    return is_owned
 
 
 def postpone(  # noqa: PLR0913
@@ -122,18 +149,19 @@ def postpone(  # noqa: PLR0913
     """Put a batch back: due in so many seconds, and why. `spends` an attempt where the answer was ambiguous."""
     _see(engine, claim, apart.answer)
 
-    def work(connection: Connection) -> bool:
-        postponed = _POSTPONE_FAILED if spends else _POSTPONE
-        if not _move(connection, claim, postponed, seconds=seconds, because=because):
-            return False
-        _split(connection, claim, apart)
-        _complete_attempt(connection, claim, call)
-        if claim.origin is Origin.RETRY:
-            free(connection, claim.batch_id)  # while it waits, a retry holds nobody
-        lanes.tell(connection, [claim.batch_id])
-        return True
+    def work(connection: Connection) -> None:
+        trip(
+            connection,
+            *_split(connection, claim, apart),
+            *_attempt_ended(claim, call),
+            # While it waits, a retry holds no contact.
+            *([freed(claim.batch_id)] if claim.origin is Origin.RETRY else []),
+            lanes.told([claim.batch_id]),
+            commit=True,
+        )
 
-    return _in_transaction(engine, claim, work)
+    postponed = _POSTPONE_FAILED if spends else _POSTPONE
+    return _in_transaction(engine, claim, (postponed, {"seconds": seconds, "because": because}), work)
 
 
 def give_up(
@@ -143,31 +171,36 @@ def give_up(
     failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
     _see(engine, claim, apart.answer, failed)
 
-    def work(connection: Connection) -> bool:
-        if not _move(connection, claim, _GIVE_UP):
-            return False
-        _split(connection, claim, apart)
-        _store_errors(connection, claim, Outcome.FAILED, failed)
-        _complete_attempt(connection, claim, call)
-        free(connection, claim.batch_id)
-        return True
+    def work(connection: Connection) -> None:
+        trip(
+            connection,
+            *_split(connection, claim, apart),
+            *_attempt_ended(claim, call),  # before its errors: it may be the call that brought no answer
+            *_errors(claim, Outcome.FAILED, failed),
+            freed(claim.batch_id),
+            commit=True,
+        )
 
-    return _in_transaction(engine, claim, work)
-
-
-_WAITED_FOR: Final = bindparam("batch", type_=BigInteger)
-_FREE: Final = (
-    update(Batch)
-    .where(Batch.after.contains(array([_WAITED_FOR])), Batch.waits())
-    .values(after=func.array_remove(Batch.after, _WAITED_FOR))
-    .returning(Batch.id, Batch.after)
-)
+    return _in_transaction(engine, claim, (_GIVE_UP, {}), work)
 
 
-def free(connection: Connection, batch_id: int) -> None:
-    """Free those that wait for a batch, which holds its contacts no longer. The event is locked."""
-    freed = connection.execute(_FREE, {"batch": batch_id})
-    lanes.tell(connection, [row.id for row in freed if not row.after])
+_FREE: Final = text("""
+WITH freed AS (
+  UPDATE batches SET after = array_remove(after, CAST(:batch AS bigint))
+  WHERE after @> ARRAY[CAST(:batch AS bigint)] AND after <> '{}'
+  RETURNING event_id, origin, account_id, due_at, status, after)
+INSERT INTO lanes (event_id, origin, account_id, due_at, ready)
+SELECT event_id, origin, min(account_id), min(due_at), min(due_at) <= now() FROM freed
+WHERE status = 'PENDING' AND after = '{}'
+GROUP BY event_id, origin ORDER BY event_id, origin
+ON CONFLICT (event_id, origin) DO UPDATE SET
+  due_at = least(lanes.due_at, excluded.due_at), ready = lanes.ready OR excluded.ready""")
+"""Frees those that wait for a batch, and lowers the lanes of those that wait for no other."""
+
+
+def freed(batch_id: int) -> Query:
+    """Free those that wait for a batch, which holds its contacts no longer; under the event's lock, before a commit."""
+    return _FREE, {"batch": batch_id}
 
 
 def _see(engine: Engine, claim: Claim, answer: Settled, failed: Mapping[int, Rejection] = NONE_FAILED) -> None:
@@ -184,20 +217,24 @@ def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> ErrorKind:
     return ErrorKind.of(outcome, rejection.category, rejection.code, rejection.message, about)
 
 
-def _in_transaction(engine: Engine, claim: Claim, work: Callable[[Connection], bool]) -> bool:
+def _in_transaction(engine: Engine, claim: Claim, move: Query, work: Callable[[Connection], None]) -> bool:
+    ended, facts = move
+
     def locked() -> bool:
-        with engine.begin() as connection:
-            lock_event(connection, claim.event_id)
-            return work(connection)
+        with begin(engine) as connection:
+            _, moved = trip(
+                connection,
+                locks.lock(claim.event_id),
+                (ended, {"batch": claim.batch_id, "token": claim.token, **facts}),
+            )
+            if moved.count:
+                work(connection)
+            return bool(moved.count)
 
     owned = repeat(locked)
     if not owned:
         log.warning("lease lost", batch=claim.batch_id)
     return owned
-
-
-def _move(connection: Connection, claim: Claim, ended: Update, **facts: object) -> bool:
-    return bool(connection.execute(ended, {"batch": claim.batch_id, "token": claim.token, **facts}).rowcount)
 
 
 _SPLIT: Final = text("""
@@ -213,11 +250,11 @@ FROM unnest(CAST(:moved AS bigint[])) WITH ORDINALITY x(id, place) WHERE r.id = 
 """Moves records to a batch, in this order."""
 
 
-def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
+def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> list[Query]:
     """Move the answered members of a batch, which was just moved itself, to a COMPLETE batch of their own."""
     answered = sorted(apart.indexes)
     if not answered:
-        return
+        return []
     (batch_id,) = draw(connection, BATCH_IDS, 1)
     facts = {
         "id": claim.batch_id,
@@ -226,10 +263,12 @@ def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> None:
         "number": len(answered),
         "contact_ids": [apart.answer.delivered.get(index) for index in answered],
     }
-    connection.execute(_SPLIT, facts)
-    connection.execute(_MOVE_ANSWERED, facts)
-    _store_answer(connection, replace(claim, batch_id=batch_id), apart.answer, apart.attempts)
     log.info("batch split", batch=claim.batch_id, answered_batch=batch_id, records=len(answered))
+    return [
+        (_SPLIT, facts),
+        (_MOVE_ANSWERED, facts),
+        *_answered(replace(claim, batch_id=batch_id), apart.answer, apart.attempts),
+    ]
 
 
 _KNOWS_EVENTS: Final = (
@@ -243,32 +282,61 @@ _KNOWS_EVENTS: Final = (
 """HubSpot took something of the account: so its token and its address are right."""
 
 
-def _store_answer(connection: Connection, claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> None:
-    _store_errors(connection, claim, Outcome.REJECTED, answer.rejected, attempts)
-    _store_errors(connection, claim, Outcome.UNCONFIRMED, answer.unconfirmed, attempts)
-    if answer.delivered:
-        connection.execute(_KNOWS_EVENTS, {"batch": claim.batch_id})
+def _answered(claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> list[Query]:
+    return [
+        *_errors(claim, Outcome.REJECTED, answer.rejected, attempts),
+        *_errors(claim, Outcome.UNCONFIRMED, answer.unconfirmed, attempts),
+        *([(_KNOWS_EVENTS, {"batch": claim.batch_id})] if answer.delivered else []),
+    ]
 
 
-_STORE_ERRORS: Final = text("""
-INSERT INTO errors (record_id, batch_id, account_id, attempt_id, outcome, category, code, message, context,
-  group_id, verify_at)
-SELECT record_id, :batch, (SELECT account_id FROM batches WHERE id = :batch), attempt_id, :outcome, category,
-  code, message, context, group_id, now() + CAST(:first_read AS float8) * interval '1 second'
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(record_id bigint, attempt_id bigint, category text,
-  code text, message text, context jsonb, group_id text)""")
-"""Stores the errors of a batch's records; unconfirmed ones are read back after so many seconds."""
+_X: Final = (
+    func.jsonb_to_recordset(cast(bindparam("rows", type_=Text), JSONB))
+    .table_valued(
+        *(column("record_id", BigInteger), column("attempt_id", BigInteger), column("category", Text)),
+        *(column("code", Text), column("message", Text), column("context", JSONB), column("group_id", Text)),
+        name="x",
+    )
+    .render_derived(with_types=True)
+)
+_WAS_CALLED_BEFORE: Final = or_(Batch.claims > literal_column("1"), Batch.origin == fixed(Origin.RETRY))
+"""Most batches were not, and nothing more is asked of them."""
 
 
-def _store_errors(
-    connection: Connection,
-    claim: Claim,
-    outcome: Outcome,
-    rejections: Mapping[int, Rejection],
-    attempts: Mapping[int, int] = NONE,
-) -> None:
+def _insert_errors(outcome: Outcome, looked_for: ColumnElement[bool]) -> Insert:
+    """Build what stores errors of a batch's records; those that are looked for are due after so many seconds."""
+    doubt = select(looked_for.label("is_looked_for")).correlate(Batch, Record).lateral("doubt")
+    context: ColumnElement[object] = _X.c.context
+    if outcome is not Outcome.UNCONFIRMED:
+        context = case((doubt.c.is_looked_for, _X.c.context.concat(LOOKED_FOR)), else_=context)
+    rows = (
+        select(*(_X.c.record_id, Record.batch_id, Batch.account_id, _X.c.attempt_id, fixed(outcome)))
+        .add_columns(*(_X.c.category, _X.c.code, _X.c.message, context, _X.c.group_id))
+        .add_columns(case((doubt.c.is_looked_for, func.now() + seconds("first_read"))))
+        .join(Record, Record.id == _X.c.record_id)
+        .join(Batch, Batch.id == Record.batch_id)
+        .join(doubt, true())
+        .order_by(Record.position)  # an error's id tells the order in which a batch's records are looked for and listed
+    )
+    columns = ["record_id", "batch_id", "account_id", "attempt_id", "outcome", "category", "code", "message"]
+    return insert(Error).from_select([*columns, "context", "group_id", "verify_at"], rows)
+
+
+_STORE_UNCONFIRMED: Final = _insert_errors(Outcome.UNCONFIRMED, true())
+_STORE_REJECTED: Final = _insert_errors(Outcome.REJECTED, and_(_WAS_CALLED_BEFORE, MAY_HAVE_ARRIVED))
+_STORE_FAILED: Final = _insert_errors(Outcome.FAILED, MAY_HAVE_ARRIVED)
+_STORE_ERRORS: Final = {
+    Outcome.UNCONFIRMED: _STORE_UNCONFIRMED,
+    Outcome.REJECTED: _STORE_REJECTED,
+    Outcome.FAILED: _STORE_FAILED,
+}
+
+
+def _errors(
+    claim: Claim, outcome: Outcome, rejections: Mapping[int, Rejection], attempts: Mapping[int, int] = NONE
+) -> list[Query]:
     if not rejections:
-        return
+        return []
     rows = [
         {
             "record_id": claim.members[index].id,
@@ -281,23 +349,12 @@ def _store_errors(
         }
         for index, rejection in sorted(rejections.items())
     ]
-    connection.execute(
-        _STORE_ERRORS,
-        {
-            "batch": claim.batch_id,
-            "outcome": outcome,
-            "first_read": FIRST_READ if outcome is Outcome.UNCONFIRMED else None,
-            "rows": json(rows),
-        },
-    )
+    return [(_STORE_ERRORS[outcome], {"first_read": FIRST_READ, "rows": json(rows)})]
 
 
-def _complete_attempt(
-    connection: Connection, claim: Claim, call: AttemptResult | None, answer: Settled | None = None
-) -> None:
+def _attempt_ended(claim: Claim, call: AttemptResult | None, answer: Settled | None = None) -> list[Query]:
     if claim.attempt_id is None:
-        return
+        return []
     if call is None:  # nothing was called
-        calls.forget(connection, claim.attempt_id)
-    else:
-        calls.complete_with(connection, claim.attempt_id, call, answer)
+        return [calls.forgotten(claim.attempt_id)]
+    return [calls.completed_with(claim.attempt_id, call, answer)]

@@ -70,6 +70,8 @@ class Unconfirmed:
     """Sent once more already, after such looks."""
     canceled: bool = False
     """Taken out of the queue by an operator, after a call that brought no answer."""
+    stands: bool = False
+    """It has its outcome, which stands unless it is found: rejected, failed or superseded after such a call."""
 
     @property
     def breakdown(self) -> Breakdown:
@@ -101,6 +103,8 @@ def accounts_due(engine: Engine) -> list[str]:
 
 _Before: Final = aliased(Error, name="before")
 _Newer: Final = aliased(Error, name="newer")
+_IS_OPEN: Final = Error.outcome == fixed(Outcome.UNCONFIRMED)
+"""What is looked for decides its outcome."""
 _OPEN: Final = (
     select(
         Error.id.label("error_id"),
@@ -122,19 +126,20 @@ _OPEN: Final = (
             _Before.context.contains({"read_back": {"sent_again": True}}),
         )
         .label("sent_again"),
-        (Error.category == IN_DOUBT.category).label("canceled"),
+        and_(Error.category == IN_DOUBT.category, _IS_OPEN).label("canceled"),
+        (~_IS_OPEN).label("stands"),
     )
     .join(Record, and_(Record.id == Error.record_id, Record.batch_id == Error.batch_id))
     .join(Batch, Batch.id == Error.batch_id)
     .join(Event, Event.id == Batch.event_id)
     .where(
-        Error.outcome == fixed(Outcome.UNCONFIRMED),
-        Error.resolution.is_(None),
+        or_(and_(_IS_OPEN, Error.resolution.is_(None)), and_(~_IS_OPEN, Error.verify_at.is_not(None))),
         ~exists().where(_Newer.record_id == Error.record_id, _Newer.batch_id == Error.batch_id, _Newer.id > Error.id),
     )
     .order_by(Error.id)
 )
-"""Unconfirmed records by their open errors, as `_unconfirmed` reads them."""
+"""Unconfirmed records by their open errors, and what is looked for although its outcome stands, as `_unconfirmed` reads
+them."""
 _CANCELED: Final = Error.category == IN_DOUBT.category
 _TO_LOOK_FOR: Final = and_(_DUE, or_(Error.reads <= bindparam("looks"), _CANCELED))
 """What an operator canceled is looked for once more where a worker of an earlier release would have it sent again."""
@@ -174,7 +179,11 @@ def take(engine: Engine, account_id: int, lease: float, most_reads: int) -> DueF
 
 _PUT_BACK: Final = (
     update(Error)
-    .where(Error.id == ids("errors"), Error.verify_at.is_not(None), Error.resolution.is_(None))
+    .where(
+        Error.id == ids("errors"),
+        Error.verify_at.is_not(None),
+        or_(Error.resolution.is_(None), Error.resolution == fixed(Resolution.SUPERSEDED)),
+    )
     .values(verify_at=func.now() + seconds("wait"))
 )
 
@@ -256,7 +265,7 @@ def begin(engine: Engine, account_id: int, lease: float, asked: Sequence[Unconfi
         return attempts.begin(connection, AttemptKind.READ_BACK, account_id, batch_id, len(asked))
 
 
-_TO_SEND_AGAIN: Final = and_(_DUE, Error.reads > bindparam("looks"), ~_CANCELED)
+_TO_SEND_AGAIN: Final = and_(_DUE, _IS_OPEN, Error.reads > bindparam("looks"), ~_CANCELED)
 _DUE_AGAIN: Final = (
     select(Error.id, Batch.event_id)
     .join(Batch, Batch.id == Error.batch_id)
@@ -314,7 +323,8 @@ def _unconfirmed(  # noqa: PLR0913 - a row's columns
     external_account_id: str | None,
     sent_again: bool,
     canceled: bool,
+    stands: bool,
 ) -> Unconfirmed:
     address = Address(object_id, external_event_id, external_account_id)
     seeks = wanted(record_id, address, state, input)
-    return Unconfirmed(error_id, batch_id, event_id, contact, seeks, reads, sent_again, canceled)
+    return Unconfirmed(error_id, batch_id, event_id, contact, seeks, reads, sent_again, canceled, stands)

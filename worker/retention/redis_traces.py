@@ -15,11 +15,11 @@ import redis
 from models.counted import counted
 from models.erasure import Person
 from models.message import loads
-from worker.celery import TASKS
 from worker.context import Context
 from worker.data_dir import valkey_home
 from worker.log import get_logger
 from worker.stream import connect
+from worker.task_names import TASKS
 
 log = get_logger(__name__)
 

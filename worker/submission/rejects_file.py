@@ -13,7 +13,6 @@ from typing import IO, Final, Protocol, Self
 from uuid import UUID
 
 import orjson
-import xlsxwriter
 
 from worker.files import jsonl
 from worker.files.columns.header import REFUSED
@@ -178,6 +177,8 @@ class _Workbook:
     """Cells are written as text, so that nothing in them is run; the problem is a note at its cell."""
 
     def __init__(self, path: Path, *, from_1904: bool) -> None:
+        import xlsxwriter  # most files are no workbooks, and of most nothing is refused
+
         with path.open("xb"):
             pass  # never over a file that is there
         # numbers that are days stay right only if they count from the same year

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from sqlalchemy import Engine, update
 
-from hubspot_api.transport import NoResponse, Response, post_to
+from hubspot_api.response import NoResponse, Response
+from hubspot_api.transport import post_to
 from models.tables import Key
 from models.words import Role
 from worker.encryption import seal

@@ -33,7 +33,7 @@ from sqlalchemy import (
     update,
 )
 
-from hubspot_api.transport import NoResponse, Response
+from hubspot_api.response import NoResponse, Response
 from models.backoff import wait
 from models.tables import Key, Notification
 from models.words import Stage

@@ -138,8 +138,21 @@ _MAIL: Final = re.compile(r"e?mail|courriel|correo")
 
 def columns_before(titles: Sequence[str]) -> int:
     """Count the columns that stand before the file's own: those of a file of refused rows."""
-    first = tuple(compact(title) for title in titles[: len(REFUSED)])
-    return next((count for count in (len(REFUSED), 2) if first[:count] == REFUSED[:count]), 0)
+    return _columns_before(tuple(titles[: len(REFUSED)]))
+
+
+@lru_cache(maxsize=64)
+def _columns_before(first: tuple[str, ...]) -> int:
+    return next((count for count in (len(REFUSED), 2) if begins_with(first, REFUSED[:count])), 0)
+
+
+def begins_with(cells: Sequence[str], titles: Sequence[str]) -> bool:
+    """Say whether a row begins with these titles; asked of every row, and the first cell alone says no of most."""
+    return len(cells) >= len(titles) and all(map(_is_title, cells, titles))
+
+
+def _is_title(cell: str, title: str) -> bool:
+    return compact(cell) == title
 
 
 def corrected(titles: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]) -> tuple[str, ...]:
@@ -239,6 +252,12 @@ def recognise(cells: Sequence[str], options: Options, promoted: Mapping[str, Dec
         tuple(silent),
         options.start is not None and not {Field.JOINED, Field.TIME, Field.DATE} & places.keys(),
     )
+
+
+@lru_cache(maxsize=512)
+def recognised(cells: tuple[str, ...], options: Options, promoted: tuple[tuple[str, DecidingKind], ...]) -> Columns:
+    """Read a row as `recognise` does; a file's first rows are looked at with each delimiter, and after each answer."""
+    return recognise(cells, options, dict(promoted))
 
 
 def _own_stays(cells: Sequence[str], state: State | None) -> dict[int, Field]:

@@ -107,6 +107,11 @@ def role_of(text: str) -> EventRole | None:
     return EventRole.ATTENDEE if parts and None not in parts else None
 
 
+def may_hold_more(name: str) -> bool:
+    """Say whether anything but a name may stand in a name's cell: what would part them is there."""
+    return _BESIDE.search(name) is not None
+
+
 def staff_beside(name: str) -> str:
     """Give the part of a name's cell that says they are the staff: “Host: Hana”, “Hana (host) (she/her)”.
 

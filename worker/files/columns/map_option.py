@@ -103,7 +103,7 @@ def section_answers(mapping: tuple[tuple[str, str], ...]) -> dict[str, Standing]
 
 def answer_of(answers: Mapping[str, Standing], value: str) -> Standing | None:
     """Give what was answered for a value; None where nothing was."""
-    return answers.get(answer_key(value)) or answers.get(OTHERS)
+    return answers.get(answer_key(value)) or answers.get(OTHERS) if answers else None
 
 
 def answer_key(value: str) -> str:

@@ -1,5 +1,6 @@
 """A file opened: its kind, its encoding, its rows or lines, and what must be asked to read it at all."""
 
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from zipfile import ZipFile
 import orjson
 
 from worker.files.csv_rows import CsvRow
-from worker.files.formats import archive, encodings, html_table, json_document, packed_workbook, workbook
+from worker.files.formats import archive, encodings, json_document, packed_workbook
 from worker.files.formats.delimited import Delimited, Tick
 from worker.files.formats.kept_rows import KeptRows, kept_on_disk
 from worker.files.lines import SAMPLE, FileError, Line, decoded
@@ -19,6 +20,12 @@ from worker.files.questions import Question
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_MARKUP: Final = re.compile(
+    rb"[\s\xef\xbb\xbf]*<(?:!doctype html|html|head|meta|style|body|table|\?xml|div|!--|"
+    rb"(?:h[1-6]|p|title|script|link|center|font|span|main|section|article|br|hr|template)[\s/>])",
+    re.IGNORECASE,
+)
+"""How a web page begins, or Excel's XML."""
 _UTF8: Final = frozenset({"utf-8", "utf_8"})
 
 
@@ -102,7 +109,9 @@ def open_content(source: BinaryIO, options: Options, tick: Tick = lambda _: None
         return replace(content, kind=f"{content.kind} in a zip ({name})")
     if sample.startswith(_OLE):
         return _of_workbook(source, options)
-    if html_table.is_markup(sample):
+    if _MARKUP.match(sample):
+        from worker.files.formats import html_table  # lxml alone takes as long to import as most files to read
+
         kind, encoding, sheet = html_table.read_markup(source, options)
         found = Content(kind, "sheet", Grid(sheet.rows), encoding=encoding, aside=sheet.aside, notes=sheet.notes)
         return replace(found, questions=sheet.questions, title=sheet.name)
@@ -127,6 +136,8 @@ def _is_workbook(source: BinaryIO) -> bool:
 
 
 def _of_workbook(source: BinaryIO, options: Options, packed: ZipFile | None = None) -> Content:
+    from worker.files.formats import workbook
+
     sheet = workbook.read_workbook(source, options, packed)
     dates: Literal["1900", "1904"] = "1904" if sheet.is_1904 else "1900"
     kind = f"workbook, sheet “{sheet.name}”"

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Final
 
-from worker.files.columns.header import REFUSED
-from worker.files.columns.known_titles import compact
+from worker.files.columns.header import REFUSED, begins_with
 from worker.files.csv_rows import CsvRow, split_rows
 from worker.files.lines import Line, Lines
 from worker.files.sheet import unguarded
@@ -64,5 +63,5 @@ def _rows(lines: Iterator[Line], delimiter: str) -> Iterator[CsvRow]:
     """Split lines into rows; from the header of a sheet of ours on, cells are as they were before it was written."""
     is_ours = False
     for row in split_rows(lines, delimiter):
-        is_ours = is_ours or tuple(compact(cell) for cell in row.cells[: len(REFUSED)]) == REFUSED
+        is_ours = is_ours or begins_with(row.cells, REFUSED)
         yield row._replace(cells=[unguarded(cell) for cell in row.cells]) if is_ours else row

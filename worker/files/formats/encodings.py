@@ -5,8 +5,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 from models.input_check import shown
 from worker.files.lines import encoding_mark, is_utf8, looks_like_utf16
 from worker.files.questions import Choice, Question
@@ -61,6 +59,8 @@ def find(sample: bytes, said: str | None) -> Encoding:
 
 
 def _likely(text: bytes) -> list[str]:
+    from charset_normalizer import from_bytes  # most files are in UTF-8, and nothing is guessed
+
     matches = from_bytes(text, cp_isolation=list(_PROPOSED), threshold=0.6, enable_fallback=False)
     return [match.encoding for match in matches]
 

@@ -18,11 +18,6 @@ from worker.files.lines import SAMPLE, FileError, decoded
 from worker.files.options import Options
 
 SPREADSHEET: Final = b"urn:schemas-microsoft-com:office:spreadsheet"
-_BEGINS: Final = re.compile(
-    rb"[\s\xef\xbb\xbf]*<(?:!doctype html|html|head|meta|style|body|table|\?xml|div|!--|"
-    rb"(?:h[1-6]|p|title|script|link|center|font|span|main|section|article|br|hr|template)[\s/>])",
-    re.IGNORECASE,
-)
 _CHARSET: Final = re.compile(rb"<meta[^>]*charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORECASE)
 _XML_ENCODING: Final = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9_-]+)")
 MOST_CELLS: Final = 1000
@@ -34,11 +29,6 @@ _LINES: Final = ("p", "b", "strong")
 _STRUCK: Final = ("s", "del", "strike")
 _STRUCK_BY_STYLE: Final = re.compile(r"text-decoration[^;]*line-through", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)", re.IGNORECASE)
-
-
-def is_markup(sample: bytes) -> bool:
-    """Say whether a file is a web page or Excel's XML, by its beginning."""
-    return _BEGINS.match(sample) is not None
 
 
 def read_markup(source: BinaryIO, options: Options) -> tuple[str, str, WorkbookSheet]:

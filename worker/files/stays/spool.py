@@ -178,11 +178,11 @@ class Spool:
         values = [len(self._headers) - 1, [*draft.where], draft.rows, draft.input, *times, draft.day_only]
         told = [*values, draft.stay, draft.added, draft.reckoned, faults]
         event = person = joined = left = None
-        if draft.contact:
-            event, person = as_json([*draft.where]), draft.person
+        if contact := draft.contact:
+            event, person = as_json([*draft.where]), as_json([*draft.where, contact])
             if draft.where.state == State.ATTEND:
                 joined, left = draft.joined, draft.left
-        name = name_in(draft.columns, draft.rows[0][1], draft.input)
+        name = name_in(draft.columns.titles, draft.rows[0][1], draft.input)
         return event, person, joined, left, name, hash(tuple(draft.rows[0][1])), as_json(told)
 
     def _unpacked(self, packed: bytes) -> Draft | FileRecord | RejectedRow:

@@ -1,0 +1,190 @@
+"""Several statements that go to PostgreSQL in one round trip, each with its own snapshot, and their answers.
+
+They are sent in psycopg's pipeline mode, so none can need the answer of the one before. To SQLAlchemy a trip is one
+execution: what fails is raised and noted, and ends its connection, as it does for any statement.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
+from sqlalchemy import Connection, Dialect, Engine, Executable, TextClause
+from sqlalchemy.sql.compiler import SQLCompiler
+
+T = TypeVar("T")
+Query = tuple[Executable, Mapping[str, object]]
+"""A statement, a constant of its module, with its parameters."""
+
+TRIP: Final = "turnout_trip"
+"""The execution option that carries a trip to `make`."""
+BEGINS_WITH_TRIP: Final = "turnout_begins_with_trip"
+"""The execution option of a connection whose transactions begin with their first trip."""
+COMMIT: Final = "COMMIT"
+DriverCursor = psycopg.Cursor[tuple[Any, ...]]
+_Processor = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What a statement gave: its rows, as the types of its columns read them, and how many rows it affected."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    count: int
+
+    def scalar(self) -> Any:  # noqa: ANN401 - the statement's
+        """Give the first column of the first row; none without a row."""
+        return self.rows[0][0] if self.rows else None
+
+    def scalars(self) -> list[Any]:
+        """Give the first column of all rows."""
+        return [row[0] for row in self.rows]
+
+    def rows_as(self, kind: Callable[..., T]) -> list[T]:
+        """Give the rows, each as a `kind` (a dataclass) whose fields are the columns' names."""
+        return [kind(**dict(zip(self.names, row, strict=True))) for row in self.rows]
+
+
+class Trip:
+    """Statements on their way, and their answers."""
+
+    def __init__(self, asked: tuple[Query, ...], *, commit: bool) -> None:
+        self.asked = asked
+        self.commit = commit
+        self.answers: list[QueryResult] = []
+
+
+@contextmanager
+def begin(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction with the first trip that is made in it, and commit it at the end if no trip did."""
+    with begins_with_trip(engine.connect()) as connection, connection.begin():
+        yield connection
+
+
+def begins_with_trip(connection: Connection) -> Connection:
+    """Let the transactions of a connection begin with their first trip, from now on."""
+    return connection.execution_options(**{BEGINS_WITH_TRIP: True})
+
+
+def trip(connection: Connection, *asked: Query, commit: bool = False) -> list[QueryResult]:
+    """Send statements in one go, and with them the end of the transaction where `commit` says so.
+
+    The first one that fails ends the transaction; those behind it are not done.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+
+    """
+    made = Trip(asked, commit=commit)
+    connection.exec_driver_sql("trip", execution_options={TRIP: made})
+    return made.answers
+
+
+def make(begins: tuple[str, ...], cursor: DriverCursor, context: Any) -> bool:  # noqa: ANN401 - SQLAlchemy's
+    """Make the trip of an execution, if it is one; true where nothing is left to be executed.
+
+    `begins` are the statements with which a transaction begins that has not begun yet.
+    """
+    options = context.execution_options
+    driver = cursor.connection
+    is_open = not options.get(BEGINS_WITH_TRIP) or driver.info.transaction_status is not TransactionStatus.IDLE
+    trip: Trip | None = options.get(TRIP)
+    if trip is None:
+        begin_late(begins, cursor, context)
+        return False
+    compiled = [_compiled(statement, frozenset(facts), context.dialect) for statement, facts in trip.asked]
+    cursors = send(driver, () if is_open else begins, trip, compiled)
+    trip.answers = [one.read(answered) for one, answered in zip(compiled, cursors, strict=True)]
+    return True
+
+
+def begin_late(begins: Sequence[str], cursor: DriverCursor, context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Begin a transaction that has not begun yet, before a statement that is no trip."""
+    driver = cursor.connection
+    if context.execution_options.get(BEGINS_WITH_TRIP) and driver.info.transaction_status is TransactionStatus.IDLE:
+        for statement in begins:
+            driver.execute(statement)
+
+
+def send(
+    driver: psycopg.Connection, begins: Sequence[str], trip: "Trip", compiled: Sequence["_Compiled"]
+) -> list[DriverCursor]:
+    """Send all of a trip, and wait until all of it is answered."""
+    # Behind a pooler each statement goes alone: psycopg leaves a pipeline with a Flush that nothing answers, and until
+    # then PgBouncer may keep a server for a client that is done.
+    is_pooled = driver.prepare_threshold is None
+    try:
+        with nullcontext() if is_pooled else driver.pipeline():
+            for statement in begins:
+                driver.execute(statement)
+            cursors = [
+                driver.cursor().execute(one.sql, one.written(facts))
+                for one, (_, facts) in zip(compiled, trip.asked, strict=True)
+            ]
+            if trip.commit:
+                driver.execute(COMMIT)
+    except psycopg.Error as error:
+        if driver.info.pipeline_status is PipelineStatus.OFF:
+            raise
+        # A server that is shut down says so, and ends the connection a moment later: in between psycopg cannot leave
+        # the pipeline, and what it raises for that hides what the server said.
+        driver.close()
+        raise (error.__context__ if isinstance(error.__context__, psycopg.Error) else error) from None
+    return cursors
+
+
+class _Compiled:
+    """A statement as psycopg takes it, and how its parameters are written and its columns read."""
+
+    def __init__(self, statement: Executable, names: frozenset[str], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=sorted(names))  # type: ignore[attr-defined]
+        assert isinstance(compiled, SQLCompiler)
+        if missing := {name for bind, name in compiled.bind_names.items() if bind.required} - names:
+            raise ValueError(f"no value for {', '.join(sorted(missing))} of: {statement}")
+        self.sql = str(compiled)
+        self._dialect = dialect
+        self._fixed = {name: value for name, value in compiled.params.items() if name not in names}
+        self._writers = {
+            name: write
+            for bind, name in compiled.bind_names.items()
+            if (write := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        self._columns = () if isinstance(statement, TextClause) else tuple(statement.exported_columns)  # type: ignore[attr-defined]
+        self._names: tuple[str, ...] | None = None
+        self._readers: list[tuple[int, Callable[[Any], Any]]] = []
+
+    def written(self, facts: Mapping[str, object]) -> dict[str, object]:
+        """Give the parameters of all its places, as the driver takes them."""
+        written = {**self._fixed, **facts}
+        for name, write in self._writers.items():
+            written[name] = write(written[name])
+        return written
+
+    def read(self, cursor: DriverCursor) -> QueryResult:
+        """Read what it gave."""
+        if cursor.description is None:
+            return QueryResult((), [], cursor.rowcount)
+        if self._names is None:
+            self._learn(cursor.description)
+        rows = cursor.fetchall()
+        for place, read in self._readers:
+            rows = [(*row[:place], read(row[place]), *row[place + 1 :]) for row in rows]
+        return QueryResult(self._names or (), rows, cursor.rowcount)
+
+    def _learn(self, columns: Sequence[psycopg.Column]) -> None:
+        """Learn how its columns are read, from the types that PostgreSQL says they have."""
+        self._readers = [
+            (place, read)
+            for place, (column, told) in enumerate(zip(self._columns, columns, strict=False))
+            if (read := column.type.dialect_impl(self._dialect).result_processor(self._dialect, told.type_code))
+        ]
+        self._names = tuple(told.name for told in columns)
+
+
+@cache
+def _compiled(statement: Executable, names: frozenset[str], dialect: Dialect) -> _Compiled:
+    return _Compiled(statement, names, dialect)
