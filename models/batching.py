@@ -6,7 +6,7 @@ while batches that share no contact go in parallel.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, NamedTuple
@@ -91,3 +91,34 @@ def plan(
         newest[group.event_id, contact] = batch.ref
         used[batch.ref] = batch
     return sorted(used.values(), key=lambda batch: batch.ref)
+
+
+def without_implied(planned: Sequence[Planned], waiting: Mapping[int, Collection[int]]) -> None:
+    """Let no batch wait for another for which one that it waits for waits too: the order is the same.
+
+    Where contacts recur, each batch would wait for most of those before it, and be written again for each of them.
+    `waiting` gives what batches of before wait for; where some of them are left out, less is found.
+    """
+    number: dict[int, int] = {}
+    implied: dict[int, int] = {}  # as sets of bits: what a batch waits for, itself or by way of others
+
+    def bit(ref: int) -> int:
+        return 1 << number.setdefault(ref, len(number))
+
+    def all_of(after: Iterable[int]) -> int:
+        found = 0
+        for ref in after:
+            found |= bit(ref) | implied.get(ref, 0)
+        return found
+
+    for ref in sorted(waiting):  # a batch waits for smaller ones
+        implied[ref] = all_of(waiting[ref])
+    for batch in planned:
+        needed = set[int]()
+        found = 0
+        for ref in sorted(batch.after, reverse=True):
+            if not found & bit(ref):
+                needed.add(ref)
+                found |= bit(ref) | implied.get(ref, 0)
+        batch.after = needed
+        implied[batch.ref] = found

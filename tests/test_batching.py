@@ -1,10 +1,11 @@
 """The plan against a naive walk: every newcomer in the order of acceptance, and whether it may lie where it was put."""
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
 from hypothesis import given, settings as setting, strategies as st
 
-from models.batching import CANDIDATES, NEW, Group, Newcomer, Planned, plan
+from models.batching import CANDIDATES, NEW, Group, Newcomer, Planned, plan, without_implied
 from models.words import Identity, State
 
 EVENTS = (1, 2)
@@ -118,3 +119,52 @@ def test_nobody_of_another_event_is_waited_for() -> None:
     newcomers = [Newcomer(Group(event, State.REGISTER, Identity.EMAIL), "ada") for event in EVENTS]
     planned = plan(newcomers, {(2, "ada"): 7}, [], 10)
     assert [(batch.group.event_id, batch.after) for batch in planned] == [(1, set()), (2, {7})]
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> tuple[dict[int, list[int]], dict[int, set[int]]]:
+    """What batches of before wait for, each for smaller ones, and what new ones, larger than these, wait for."""
+    before = draw(st.integers(0, 12))
+    some = draw(st.integers(1, 8))
+    waits = {ref: draw(st.sets(st.integers(1, ref - 1))) if ref > 1 else set() for ref in range(1, before + some + 1)}
+    old = {ref: sorted(after) for ref, after in waits.items() if ref <= before and after}
+    return old, {ref: after for ref, after in waits.items() if ref > before}
+
+
+@setting(max_examples=300, deadline=None)
+@given(orders())
+def test_without_what_is_implied_each_batch_waits_for_the_same_and_names_as_few_as_can_be(
+    order: tuple[dict[int, list[int]], dict[int, set[int]]],
+) -> None:
+    old, new = order
+    planned = [Planned(ref, GROUPS[0], 1, set(after)) for ref, after in sorted(new.items())]
+    without_implied(planned, old)
+    fewer = {batch.ref: batch.after for batch in planned}
+    for ref, after in new.items():
+        assert fewer[ref] <= after
+        assert reached({**old, **fewer}, ref) == reached({**old, **new}, ref)
+        for one in fewer[ref]:
+            others = {**old, **fewer, ref: fewer[ref] - {one}}
+            assert one not in reached(others, ref), "it is implied by another"
+
+
+def reached(waits: Mapping[int, Collection[int]], ref: int) -> set[int]:
+    """Give all that a batch waits for, by way of others too."""
+    found = set[int]()
+    left = [ref]
+    while left:
+        more = set(waits.get(left.pop(), ())) - found
+        found |= more
+        left += more
+    return found
+
+
+@given(orders(), st.sets(st.integers(1, 12)))
+def test_what_is_not_known_of_the_batches_of_before_leaves_more_to_wait_for_and_loses_nothing(
+    order: tuple[dict[int, list[int]], dict[int, set[int]]], unknown: set[int]
+) -> None:
+    old, new = order
+    planned = [Planned(ref, GROUPS[0], 1, set(after)) for ref, after in sorted(new.items())]
+    without_implied(planned, {ref: after for ref, after in old.items() if ref not in unknown})
+    fewer = {batch.ref: batch.after for batch in planned}
+    assert all(reached({**old, **fewer}, ref) == reached({**old, **new}, ref) for ref in new)

@@ -586,6 +586,25 @@ def test_cancel_hands_on_what_the_batch_waited_for(submit: Submit, engine: Engin
     assert taken(engine).batch_id == three
 
 
+def test_a_batch_waits_only_for_what_none_of_the_others_waits_for_and_cancel_keeps_the_order(
+    submit: Submit, engine: Engine
+) -> None:
+    submit(message("a@x.org", "d@x.org"), message("a@x.org", "b@x.org", state="cancel"), batch_size=2)
+    submit(message("b@x.org", "c@x.org", state="attend"), batch_size=2)
+    submit(message("c@x.org", "d@x.org", state="cancel"), batch_size=2)
+    one, two, three, four = waits(engine)
+    assert waits(engine) == {one: [], two: [one], three: [two], four: [three]}, (
+        "four waits for one by way of the others"
+    )
+    assert cancel(engine, CancelFilter(batch_id=three)) == (1, 2)
+    assert cancel(engine, CancelFilter(batch_id=two)) == (1, 2)
+    assert waits(engine) == {one: [], four: [one]}
+    held = taken(engine)
+    assert take(engine) is None
+    settled(engine, held)
+    assert taken(engine).batch_id == four
+
+
 def test_cancel_of_the_first_frees_those_that_waited_for_it(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org"), message("a@x.org", state="cancel"))
     one, two = waits(engine)

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from models.batching import Group, Newcomer, Planned, plan
+from models.batching import Group, Newcomer, Planned, plan, without_implied
 from models.input_check import Candidate
 from models.tables import BATCH_IDS, RECORD_IDS
 from models.words import Identity, Origin, State
 from worker.database import draw, drawn, json
 from worker.intake.receipts import Part
-from worker.queue.contact_index import holders
+from worker.queue.contact_index import holders, newest_waiting
 from worker.trip import Query, trip
 
 
@@ -64,6 +64,9 @@ def _store(
     with_room = [_OpenBatch(*row) for row in found.rows]
     begins = {batch.id: batch.positions for batch in with_room}
     planned = plan(newcomers, held_by, [batch.planned(batch_size) for batch in with_room], batch_size)
+    if waits_for_several := {batch.group.event_id for batch in planned if len(batch.after) > 1}:
+        (waiting,) = trip(connection, newest_waiting(waits_for_several))
+        without_implied(planned, dict(waiting.rows))
     new = [batch.ref for batch in planned if batch.is_new]
     batch_ids = sorted(batch_numbers.scalar())
     batch_ids += draw(connection, BATCH_IDS, max(0, len(new) - len(batch_ids)))

@@ -15,11 +15,14 @@ of 5,000 neighbours at once took 20 s.
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import Connection, exists, select, text, true
 
-from models.tables import Batch, Event, ids
+from models.tables import NOBODY, Batch, Event, ids
 from worker.database import json
 from worker.trip import Query
+
+LOOKED_AT: Final = 256
+"""The newest unsettled batches of an event that are looked at for what they wait for."""
 
 
 class Place(NamedTuple):
@@ -163,6 +166,26 @@ _WITH_MOVED: Final = select(Event.id).where(
 def holders(pairs: Iterable[tuple[int, str]]) -> Query:
     """Find the newest batches that hold contacts, as part of a trip: rows of event, contact and batch."""
     return HOLDERS, {"pairs": json([{"event_id": event, "contact": contact} for event, contact in pairs])}
+
+
+_HOLDING: Final = (
+    select(Batch.id, Batch.after)
+    .where(Batch.event_id == Event.id, Batch.holds_contacts())
+    .order_by(Batch.id.desc())
+    .limit(LOOKED_AT)
+    .lateral("holding")
+)
+_NEWEST_WAITING: Final = (
+    select(_HOLDING.c.id, _HOLDING.c.after)
+    .select_from(Event)
+    .join(_HOLDING, true())
+    .where(Event.id == ids("events"), _HOLDING.c.after != NOBODY)
+)
+
+
+def newest_waiting(events: Collection[int]) -> Query:
+    """Find what the newest of these events' batches that wait for others wait for."""
+    return _NEWEST_WAITING, {"events": list(events)}
 
 
 def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
