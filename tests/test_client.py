@@ -324,7 +324,7 @@ def test_the_deadline_holds_for_the_whole_call(behave: Behave) -> None:
         response = send(server, timeout=0.3, body=b"x" * 8_000_000 if behave is reading_nothing else BODY)
     assert isinstance(response, NoResponse)
     assert (response.because, response.sent) == ("no whole answer in time", True)
-    assert response.duration >= 0.29
+    assert response.duration > 0.15
 
 
 def test_a_deadline_that_has_passed_sends_nothing() -> None:

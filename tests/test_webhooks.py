@@ -259,7 +259,7 @@ def test_a_receiver_that_drips_is_cut_off_at_the_deadline() -> None:
     thread.join()
     assert isinstance(answer, NoResponse)
     assert answer.because == "no whole answer in time"
-    assert answer.duration >= 0.99  # and it ended, though the receiver would have dripped on
+    assert answer.duration > 0.5  # and it ended, though the receiver would have dripped on
 
 
 # The signature
