@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from models.accept_rules import Rules
 from tests.support.ledger import ask
+from tests.support.seeds import seeds
 from tests.support.storm import SIZE, Storm
 from worker.context import Context
 from worker.database import make_engine
@@ -66,7 +67,7 @@ def test_a_storm_loses_nothing_and_keeps_the_order(
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", seeds(40, first=100))
 def test_many_storms_lose_nothing_and_keep_the_order(
     context: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
 ) -> None:

@@ -1,6 +1,5 @@
 """Every call to PostgreSQL, Redis and over HTTP fails once, for each verb; and the three sets of books agree."""
 
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -15,6 +14,7 @@ from tests.support.calls import Fault, Kind, Mode, faults_of
 from tests.support.databases import Databases
 from tests.support.forked import Forks, Ran, Run
 from tests.support.sandbox_server import RunningSandbox, running_world
+from tests.support.seeds import seeds
 from tests.support.services import Valkey
 from tests.support.stage import Stage
 from tests.support.three_books import Attendance, Submitted, what_turnout_says
@@ -265,7 +265,7 @@ PAIRS: Final = 5
 
 @pytest.mark.long
 @pytest.mark.timeout(7_200)
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SEEDS", "3"))))
+@pytest.mark.parametrize("seed", seeds(3))
 @pytest.mark.parametrize("play", VERBS, indirect=True)
 def test_two_calls_of_a_verb_fail(play: Play, seed: int) -> None:
     """One fault follows another: in the same process where that lives on, or in the one that does it again."""

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.sandbox_server import running_sandbox
+from tests.support.seeds import seeds
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, running_workers, until
 from worker.context import Context
@@ -49,7 +50,7 @@ def test_a_worker_killed_three_times_loses_nothing(workers: tuple[Workers, objec
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", seeds(40, first=100))
 def test_workers_killed_three_times_lose_nothing_whatever_the_seed(
     workers: tuple[Workers, object], engine: Engine, seed: int
 ) -> None:

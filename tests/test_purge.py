@@ -34,6 +34,7 @@ from tests.support.ledger import (
     taken,
     waits,
 )
+from tests.support.seeds import seeds
 from tests.support.storm import SIZE, PurgingStorm, keep_what_goes
 from worker import failures
 from worker.context import Context
@@ -387,7 +388,7 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", seeds(40, first=100))
 def test_many_storms_while_everything_is_purged_keep_order_and_books(
     context: Context, settings: Settings, rules: Rules, seed: int
 ) -> None:
