@@ -162,7 +162,10 @@ class Batch(Base):
     positions: Mapped[int] = mapped_column(Integer)
     """Positions given out; a record that leaves shifts none."""
     after: Mapped[list[int]] = mapped_column(server_default="{}")
-    """The unsettled batches of the event that held one of its contacts when it got that contact."""
+    """The unsettled batches of the event that held one of its contacts when it got that contact.
+
+    Some of those for which another of them waits are left out (`models.batching.without_implied`).
+    """
     due_at: Mapped[datetime]
     postponed_because: Mapped[str] = mapped_column(server_default="")
     claims: Mapped[int] = mapped_column(Integer, server_default="0")
