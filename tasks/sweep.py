@@ -79,7 +79,7 @@ def places_of_each(accounts: int) -> int:
 
 _HAS_LANE: Final = exists().where(Lane.account_id == Account.id)
 _DUE: Final = select(Account.name).where(
-    Account.removed_at.is_(None),
+    Account.is_known(),
     Account.may_send(),
     or_(_HAS_LANE.where(Lane.ready), _HAS_LANE.where(~Lane.ready, Lane.due_at <= func.now())),
 )

@@ -50,9 +50,19 @@ class Account(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     @classmethod
+    def is_known(cls) -> ColumnElement[bool]:
+        """Give the condition of an account that was not removed."""
+        return cls.removed_at.is_(None)
+
+    @classmethod
+    def is_paused(cls) -> ColumnElement[bool]:
+        """Give the condition of an account that an operator, or an answer of HubSpot, paused."""
+        return cls.paused_at.is_not(None)
+
+    @classmethod
     def may_send(cls) -> ColumnElement[bool]:
         """Give the condition of an account that is neither paused nor parked."""
-        return and_(cls.paused_at.is_(None), or_(cls.parked_until.is_(None), cls.parked_until <= func.now()))
+        return and_(~cls.is_paused(), or_(cls.parked_until.is_(None), cls.parked_until <= func.now()))
 
     @classmethod
     def stopped_in_all(cls) -> ColumnElement[timedelta]:
@@ -63,8 +73,8 @@ class Account(Base):
     def stopped_because(cls) -> ColumnElement[str | None]:
         """Give why an account does not send, and until when, as people read it; null where it sends."""
         return case(
-            (cls.removed_at.is_not(None), literal_column("'account removed: add it again, or cancel them'", Text)),
-            (cls.paused_at.is_not(None), literal_column("'account paused: '", Text).concat(cls.paused_because)),
+            (~cls.is_known(), literal_column("'account removed: add it again, or cancel them'", Text)),
+            (cls.is_paused(), literal_column("'account paused: '", Text).concat(cls.paused_because)),
             (
                 cls.parked_until > func.now(),
                 literal_column("'account waits until '", Text)

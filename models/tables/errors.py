@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Identity as Identified, Index, Integer, SmallInteger, text
+from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import NOW, VACUUMED_EARLY, Base
@@ -61,3 +61,13 @@ class Error(Base):
     resolved_at: Mapped[datetime | None]
     resolved_because: Mapped[str] = mapped_column(server_default="")
     """The reason, where it was dismissed."""
+
+    @classmethod
+    def is_unresolved(cls) -> ColumnElement[bool]:
+        """Give the condition of an error that did not end yet, as `ix_errors_unresolved` has them."""
+        return cls.resolution.is_(None)
+
+    @classmethod
+    def is_looked_for(cls) -> ColumnElement[bool]:
+        """Give the condition of an error whose record is read back, as `ix_errors_verify` has them."""
+        return cls.verify_at.is_not(None)

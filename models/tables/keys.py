@@ -52,9 +52,14 @@ class Key(Base):
     """Why it failed last; nothing once it takes something again."""
 
     @classmethod
+    def is_valid(cls) -> ColumnElement[bool]:
+        """Give the condition of a key that was not revoked."""
+        return cls.revoked_at.is_(None)
+
+    @classmethod
     def has_webhook(cls) -> ColumnElement[bool]:
         """Give the condition of a key whose webhook is told: it has one, and is not revoked."""
-        return and_(cls.webhook_url.is_not(None), cls.revoked_at.is_(None))
+        return and_(cls.webhook_url.is_not(None), cls.is_valid())
 
     @classmethod
     def takes_posts(cls) -> ColumnElement[bool]:
@@ -65,7 +70,7 @@ class Key(Base):
     def accepts(cls, hashed: SQLColumnExpression[bytes] | SQLColumnExpression[bytes | None]) -> ColumnElement[bool]:
         """Give the condition of a key that a secret of this hash is good for: its own, or the one before it still."""
         before = and_(cls.old_hash == hashed, cls.old_until > func.now())
-        return and_(cls.revoked_at.is_(None), or_(cls.hash == hashed, before))
+        return and_(cls.is_valid(), or_(cls.hash == hashed, before))
 
 
 class Session(Base):

@@ -2,7 +2,7 @@
 
 from datetime import datetime, time
 
-from sqlalchemy import Identity as Identified, Index, SmallInteger, text
+from sqlalchemy import ColumnElement, Identity as Identified, Index, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import NOW, Base
@@ -104,3 +104,8 @@ class JobItem(Base):
     """The record that took its place."""
     result: Mapped[dict[str, object]] = mapped_column(server_default="{}")
     """Why it was not done (`reasons`), what was changed (`difference`), what it came to."""
+
+    @classmethod
+    def waits(cls) -> ColumnElement[bool]:
+        """Give the condition of one that waits for its turn."""
+        return cls.done.is_(None)

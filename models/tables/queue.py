@@ -262,3 +262,8 @@ class Attempt(Base):
     correlation_id: Mapped[str] = mapped_column(server_default="")
     excerpt: Mapped[str] = mapped_column(server_default="")
     """Of what came back, bounded, where it went wrong."""
+
+    @classmethod
+    def is_under_way(cls) -> ColumnElement[bool]:
+        """Give the condition of a call that was not completed."""
+        return cls.finished_at.is_(None)

@@ -96,7 +96,7 @@ ACCOUNTS: Final = select(
     Account.created_at,
     token_renewal.ends_within(0).label("ended"),
     token_renewal.ends_within(token_renewal.EARLY).label("ending"),
-).where(Account.removed_at.is_(None))
+).where(Account.is_known())
 """Each account that was not removed, as an `AccountRow`."""
 _NAMED: Final = ACCOUNTS.where(Account.name == bindparam("account"))
 

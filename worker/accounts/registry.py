@@ -158,7 +158,7 @@ def knows_zone(engine: Engine, zone: str) -> bool:
         return connection.execute(_KNOWS_ZONE, {"zone": zone}).first() is not None
 
 
-_NAMED: Final = and_(Account.name == bindparam("account"), Account.removed_at.is_(None))
+_NAMED: Final = and_(Account.name == bindparam("account"), Account.is_known())
 _TOKEN: Final = bindparam("secret", type_=LargeBinary)
 _OAUTH: Final = bindparam("grant", type_=LargeBinary)
 _REPLACED: Final[Mapping[str, ColumnElement[Any]]] = {
@@ -178,7 +178,7 @@ def add(engine: Engine, settings: Settings, name: str, chosen: Mapping[str, obje
     added = insert(Account).values(name=name, **own, **_REPLACED)
     revived = added.on_conflict_do_update(
         index_elements=[Account.name],
-        where=Account.removed_at.is_not(None),
+        where=~Account.is_known(),
         set_={
             **own,
             **_REPLACED,

@@ -43,8 +43,8 @@ STOP_ENDED: Final[Mapping[str, ColumnElement[Any]]] = {
 }
 """What becomes of an account whose stop is over: its time is added to what no batch's age counts."""
 _THE_ACCOUNT: Final = Account.id == bindparam("account")
-_THE_NAMED: Final = and_(Account.name == bindparam("called"), Account.removed_at.is_(None))
-_IN_OUTAGE: Final = and_(Account.paused_at.is_(None), Account.in_a_row >= OUTAGE)
+_THE_NAMED: Final = and_(Account.name == bindparam("called"), Account.is_known())
+_IN_OUTAGE: Final = and_(~Account.is_paused(), Account.in_a_row >= OUTAGE)
 """An account that sends one probe at a time; whatever parks it for another cause ends the row first."""
 
 _PAUSE: Final = (

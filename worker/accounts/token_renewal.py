@@ -48,8 +48,8 @@ _CLAIM: Final = (
     .where(
         _ACCOUNT,
         Account.oauth.is_not(None),
-        Account.removed_at.is_(None),
-        Account.paused_at.is_(None),
+        Account.is_known(),
+        ~Account.is_paused(),
         ends_within(EARLY),
         func.coalesce(Account.refreshing_until, _NEVER) <= func.now(),
     )

@@ -69,7 +69,7 @@ def create(engine: Engine, name: str, role: Role, account_ids: Sequence[int] = (
         number = connection.execute(
             insert(Key)
             .values(name=name, role=role, account_ids=list(account_ids), hash=_hash(secret))
-            .on_conflict_do_nothing(index_elements=[Key.name], index_where=Key.revoked_at.is_(None))
+            .on_conflict_do_nothing(index_elements=[Key.name], index_where=Key.is_valid())
             .returning(Key.id)
         ).scalar()
     if number is None:
@@ -86,7 +86,7 @@ def rotate(engine: Engine, name: str, overlap: float = OVERLAP) -> str | None:
     with engine.begin() as connection:
         number = connection.execute(
             update(Key)
-            .where(Key.name == name, Key.revoked_at.is_(None))
+            .where(Key.name == name, Key.is_valid())
             .values(old_hash=Key.hash, old_until=func.now() + timedelta(seconds=overlap), hash=_hash(secret))
             .returning(Key.id)
         ).scalar()
@@ -96,19 +96,13 @@ def rotate(engine: Engine, name: str, overlap: float = OVERLAP) -> str | None:
 def revoke(engine: Engine, name: str) -> bool:
     """Let a key be good no longer, from the next request on; false where there is none."""
     with engine.begin() as connection:
-        revoked = connection.execute(
-            update(Key).where(Key.name == name, Key.revoked_at.is_(None)).values(revoked_at=func.now())
-        )
+        revoked = connection.execute(update(Key).where(Key.name == name, Key.is_valid()).values(revoked_at=func.now()))
         return bool(revoked.rowcount)
 
 
 def listed(engine: Engine) -> list[ListedKey]:
     """Show the keys that are good."""
-    reached = (
-        select(Account.name)
-        .where(Account.id == any_(Key.account_ids), Account.removed_at.is_(None))
-        .order_by(Account.name)
-    )
+    reached = select(Account.name).where(Account.id == any_(Key.account_ids), Account.is_known()).order_by(Account.name)
     with engine.connect() as connection:
         return rows_as(
             ListedKey,
@@ -122,14 +116,14 @@ def listed(engine: Engine) -> list[ListedKey]:
                     Key.used_at,
                     case((Key.old_until > func.now(), Key.old_until)).label("old_until"),
                 )
-                .where(Key.revoked_at.is_(None))
+                .where(Key.is_valid())
                 .order_by(Key.name)
             ),
         )
 
 
 _REACHED: Final = select(func.json_object_agg(Account.name, Account.id, type_=JSON)).where(
-    Account.removed_at.is_(None), or_(Key.role != fixed(Role.PRODUCER), Account.id == any_(Key.account_ids))
+    Account.is_known(), or_(Key.role != fixed(Role.PRODUCER), Account.id == any_(Key.account_ids))
 )
 _FIND: Final = select(
     Key.id,
@@ -139,7 +133,7 @@ _FIND: Final = select(
     case((Key.old_until > func.now(), Key.old_hash)).label("old_hash"),
     func.coalesce(Key.used_at < func.now() - timedelta(minutes=1), true()).label("is_unnoted"),
     _REACHED.scalar_subquery().label("accounts"),
-).where(Key.id == ids("ids"), Key.revoked_at.is_(None))
+).where(Key.id == ids("ids"), Key.is_valid())
 
 
 @dataclass(frozen=True, slots=True)

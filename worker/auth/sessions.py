@@ -91,7 +91,7 @@ def make_link(engine: Engine, key_name: str) -> str | None:
     """Make what a sign-in link holds, for an operator's key; none where there is no such key."""
     token = secrets.token_urlsafe(15)  # short enough for one line of a terminal
     link = select(literal(_link_hash(token)), Key.id, Key.hash, func.now() + LINK_LIFE).where(
-        Key.name == key_name, Key.role == Role.OPERATOR, Key.revoked_at.is_(None)
+        Key.name == key_name, Key.role == Role.OPERATOR, Key.is_valid()
     )
     with engine.begin() as connection:
         connection.execute(_OVER)

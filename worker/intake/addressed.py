@@ -11,7 +11,7 @@ from worker.database import json
 from worker.trip import Query, QueryResult, trip
 
 _ACCOUNTS: Final = select(Account.name, Account.id, Account.batch_size).where(
-    Account.name == any_(bindparam("names")), Account.removed_at.is_(None)
+    Account.name == any_(bindparam("names")), Account.is_known()
 )
 
 

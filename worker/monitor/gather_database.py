@@ -101,7 +101,7 @@ _WEBHOOKS: Final = (
         ).label("state"),
         func.count(),
     )
-    .where(Key.revoked_at.is_(None), (Key.webhook_url.is_not(None)) | (Key.webhook_error != ""))
+    .where(Key.is_valid(), (Key.webhook_url.is_not(None)) | (Key.webhook_error != ""))
     .group_by("state")
 )
 STATES: Final = ("working", "failing", "off")

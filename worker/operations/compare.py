@@ -46,7 +46,7 @@ _NAMED: Final = (
     .where(
         Event.named(bindparam("named", type_=Text)),
         or_(bindparam("account", type_=Text).is_(None), Account.name == bindparam("account", type_=Text)),
-        Account.removed_at.is_(None),
+        Account.is_known(),
     )
     .order_by(Event.id)
     .limit(100)

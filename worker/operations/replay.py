@@ -330,7 +330,7 @@ def _against_one(engine: Engine, message: Message, known: dict[str, tuple[Reason
 
 
 def _against_account(engine: Engine, name: str) -> tuple[Reason, ...]:
-    known = select(Account.id).where(Account.name == name, Account.removed_at.is_(None))
+    known = select(Account.id).where(Account.name == name, Account.is_known())
     with engine.connect() as connection:
         if connection.execute(known).one_or_none() is not None:
             return ()

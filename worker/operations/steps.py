@@ -167,7 +167,7 @@ def _correct(on: StepContext, work: JobState) -> StepResult | None:
 
 _NEXT: Final = (
     select(JobItem.id)
-    .where(JobItem.job_id == bindparam("job"), JobItem.done.is_(None))
+    .where(JobItem.job_id == bindparam("job"), JobItem.waits())
     .order_by(JobItem.id)
     .limit(bindparam("most"))
 )

@@ -123,7 +123,7 @@ def of_job(engine: Engine, rules: Rules, job_id: int) -> Tally:
 
 _ITEMS: Final = (
     select(JobItem.id, JobItem.record_id, JobItem.change)
-    .where(JobItem.job_id == bindparam("job"), JobItem.id > bindparam("behind"), JobItem.done.is_(None))
+    .where(JobItem.job_id == bindparam("job"), JobItem.id > bindparam("behind"), JobItem.waits())
     .order_by(JobItem.id)
     .limit(bindparam("step"))
 )

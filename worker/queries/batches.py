@@ -56,7 +56,7 @@ class BatchFilter:
         """Give the conditions of a batch that is looked at, with its `Account`."""
         yield from batch_conditions(batch, account=self.account, state=self.state)
         if self.errors:
-            yield exists().where(Error.batch_id == batch.id, Error.resolution.is_(None))
+            yield exists().where(Error.batch_id == batch.id, Error.is_unresolved())
         if self.since is not None:
             yield batch.created_at >= self.since
         if self.until is not None:
@@ -170,7 +170,7 @@ def list_batches(engine: Engine, chosen: BatchFilter) -> list[BatchSummary]:
     """List batches, the newest first; `before` continues where a list ended."""
     with engine.connect() as connection:
         batch = _walked(connection, chosen).subquery("batch").c
-        unresolved = select(func.count()).where(Error.batch_id == batch.id, Error.resolution.is_(None))
+        unresolved = select(func.count()).where(Error.batch_id == batch.id, Error.is_unresolved())
         listed = (
             select(
                 batch.id,

@@ -192,4 +192,4 @@ def next_of(connection: Connection, chosen: Filter, span: Span, limit: int) -> t
 
 
 def _open(*outcomes: Outcome) -> ColumnElement[bool]:
-    return Error.resolution.is_(None) & Error.outcome.in_([fixed(outcome) for outcome in outcomes])
+    return Error.is_unresolved() & Error.outcome.in_([fixed(outcome) for outcome in outcomes])

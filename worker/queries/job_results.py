@@ -100,7 +100,7 @@ def batches(engine: Engine, job_id: int) -> int:
 _NEWEST: Final = aliased(
     JobItem,
     select(JobItem)
-    .where(JobItem.job_id == bindparam("job"), JobItem.done.is_not(None))
+    .where(JobItem.job_id == bindparam("job"), ~JobItem.waits())
     .order_by(JobItem.id.desc())
     .limit(COUNTED)
     .subquery("newest"),

@@ -46,7 +46,7 @@ def begin(connection: Connection, kind: AttemptKind, account_id: int, batch_id: 
 
 _COMPLETE: Final = (
     update(Attempt)
-    .where(Attempt.id == bindparam("attempt"), Attempt.finished_at.is_(None))
+    .where(Attempt.id == bindparam("attempt"), Attempt.is_under_way())
     .values(finished_at=func.clock_timestamp())
 )
 """Its other values are an `AttemptResult` and the counts, by their columns' names."""
@@ -98,7 +98,7 @@ def forget_alone(engine: Engine, attempt_id: int) -> None:
 
 _LOSE: Final = (
     update(Attempt)
-    .where(Attempt.batch_id == bindparam("batch"), Attempt.finished_at.is_(None))
+    .where(Attempt.batch_id == bindparam("batch"), Attempt.is_under_way())
     .values(finished_at=func.clock_timestamp(), answer="lost")
 )
 

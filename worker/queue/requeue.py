@@ -16,7 +16,7 @@ _RESOLVE: Final = (
     update(Error)
     .where(
         Error.id == ids("errors"),
-        Error.resolution.is_(None),
+        Error.is_unresolved(),
         Record.id == Error.record_id,
         Record.batch_id == Error.batch_id,
     )

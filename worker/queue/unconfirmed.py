@@ -89,7 +89,7 @@ class DueForReadBack:
 
 _DUE: Final = and_(Error.account_id == bindparam("account"), Error.verify_at <= func.now())
 _ACCOUNTS_DUE: Final = select(Account.name).where(
-    Account.removed_at.is_(None),
+    Account.is_known(),
     Account.may_send(),
     exists().where(Error.account_id == Account.id, Error.verify_at <= func.now()),
 )
@@ -133,7 +133,7 @@ _OPEN: Final = (
     .join(Batch, Batch.id == Error.batch_id)
     .join(Event, Event.id == Batch.event_id)
     .where(
-        or_(and_(_IS_OPEN, Error.resolution.is_(None)), and_(~_IS_OPEN, Error.verify_at.is_not(None))),
+        or_(and_(_IS_OPEN, Error.is_unresolved()), and_(~_IS_OPEN, Error.is_looked_for())),
         ~exists().where(_Newer.record_id == Error.record_id, _Newer.batch_id == Error.batch_id, _Newer.id > Error.id),
     )
     .order_by(Error.id)
@@ -181,8 +181,8 @@ _PUT_BACK: Final = (
     update(Error)
     .where(
         Error.id == ids("errors"),
-        Error.verify_at.is_not(None),
-        or_(Error.resolution.is_(None), Error.resolution == fixed(Resolution.SUPERSEDED)),
+        Error.is_looked_for(),
+        or_(Error.is_unresolved(), Error.resolution == fixed(Resolution.SUPERSEDED)),
     )
     .values(verify_at=func.now() + seconds("wait"))
 )
@@ -277,7 +277,7 @@ _SEND_AGAIN: Final = (
     update(Error)
     .where(
         Error.id == ids("errors"),
-        Error.resolution.is_(None),
+        Error.is_unresolved(),
         _TO_SEND_AGAIN,
         Record.id == Error.record_id,
         Record.batch_id == Error.batch_id,
@@ -290,7 +290,7 @@ _SEND_AGAIN: Final = (
     )
     .returning(Error.record_id)
 )
-_NOT_OURS: Final = _LOOK_NO_MORE.where(Error.resolution.is_not(None))
+_NOT_OURS: Final = _LOOK_NO_MORE.where(~Error.is_unresolved())
 
 
 def send_again(engine: Engine, account_id: int, most_reads: int, batch_size: int) -> int:

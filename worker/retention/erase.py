@@ -30,7 +30,7 @@ BEING_SENT: Final = select(Record.batch_id).where(blank.OF_THEM).distinct().orde
 """Where a person's records are left once the others are blanked: in batches that are, or just were, being sent."""
 READING: Final = select(Lately.id).where(
     Lately.kind == AttemptKind.READ_BACK,
-    Lately.finished_at.is_(None),
+    Lately.is_under_way(),
     Lately.started_at > func.now() - seconds("within"),
 )
 """The calls that read back at this moment; the answer to one may name whoever was unconfirmed until now."""

@@ -15,7 +15,7 @@ from models.tables import Batch, Error, Record, fixed, ids
 from models.words import Outcome
 from worker.queue.contact_index import Place, after_sendable, oldest_sendable
 
-READ_BACK: Final = select(Error.batch_id).where(Error.batch_id == ids("batches"), Error.verify_at.is_not(None))
+READ_BACK: Final = select(Error.batch_id).where(Error.batch_id == ids("batches"), Error.is_looked_for())
 """Batches with a record that is still read back."""
 
 WAITED_FOR: Final = text("""

@@ -50,7 +50,7 @@ def _set(engine: Engine, name: str, **webhook: str | bytes | None) -> bool:
     with engine.begin() as connection:
         changed = connection.execute(
             update(Key)
-            .where(Key.name == name, Key.role == Role.PRODUCER, Key.revoked_at.is_(None))
+            .where(Key.name == name, Key.role == Role.PRODUCER, Key.is_valid())
             .values(webhook_failures=0, webhook_error="", **webhook)
         )
         return bool(changed.rowcount)
