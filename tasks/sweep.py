@@ -106,7 +106,7 @@ def free_the_forgotten(process: Context) -> int:
         with process.engine.begin() as connection:
             lock_event(connection, event_id)
             log.error("bug: settled batch was waited for", batch=settled_id, consequence="those that waited are freed")
-            connection.execute(*freed(settled_id))
+            freed(settled_id).alone(connection)
     return len(found)
 
 

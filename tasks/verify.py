@@ -144,9 +144,8 @@ def _confirm(run: Run, came: Seen, read: BreakdownReading) -> set[int]:
             changed = read_back_results.store(connection, found)
             confirmed = {result.of.error_id for result in found}
             missing = len(asked - confirmed)
-            connection.execute(
-                *attempts.completed(came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
-            )
+            of_call = attempts.completed(came.attempt_id, came.call, delivered=len(confirmed), unconfirmed=missing)
+            of_call.alone(connection)
             return confirmed
 
     confirmed = repeat(work)
@@ -192,7 +191,7 @@ def _settle(run: Run, contact: ContactReading, pages: Sequence[Seen]) -> int:
         found = sum(result.resolution is Resolution.CONFIRMED for result in results)
         for page in pages:
             missing = len(results) - found
-            connection.execute(*attempts.completed(page.attempt_id, page.call, delivered=found, unconfirmed=missing))
+            attempts.completed(page.attempt_id, page.call, delivered=found, unconfirmed=missing).alone(connection)
     _tell(results)
     return found
 

@@ -263,7 +263,7 @@ def statements_of(context: Context, traceparent: str) -> Counter[str]:
 
     def note(*given: Any) -> None:
         trip = given[4].execution_options.get(TRIP)
-        run.update([str(asked) for asked, _ in trip.asked] if trip else [given[2]])
+        run.update([str(one.statement) for one in trip.asked] if trip else [given[2]])
 
     sql_event.listen(context.engine, "before_cursor_execute", note)
     try:

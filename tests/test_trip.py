@@ -1,5 +1,7 @@
 """Trips: statements that go to PostgreSQL together are done one after the other, all or none, as if each went alone."""
 
+from typing import NamedTuple
+
 import psycopg
 import pytest
 from psycopg import Pipeline
@@ -9,15 +11,24 @@ from sqlalchemy.exc import DBAPIError
 from models.tables import Account, Event, Lane
 from models.words import Origin
 from worker.database import sqlstate
-from worker.trip import begin, trip
+from worker.trip import Query, begin, trip
 
 NAMED = update(Account).where(Account.name == bindparam("called")).values(paused_because=bindparam("said"))
 NOTE = select(Account.paused_because).where(Account.name == bindparam("called"))
-SHOW = text("SELECT current_setting(:setting)")
-DIVIDE = text("SELECT 1 / CAST(:by AS int)")
+SHOW = text("SELECT current_setting(:setting) AS value")
+DIVIDE = text("SELECT 1 / CAST(:by AS int) AS value")
 ADD = insert(Event).returning(Event.object_id)
 WORDS = select(literal_column("'retry'", Lane.origin.type).label("origin"), literal_column("ARRAY[1, 2]").label("two"))
 DEFAULT = {"called": "default"}
+
+
+class Shown(NamedTuple):
+    value: object
+
+
+class Words(NamedTuple):
+    origin: Origin
+    two: list[int]
 
 
 def note(engine: Engine) -> object:
@@ -27,7 +38,9 @@ def note(engine: Engine) -> object:
 
 def test_each_statement_sees_what_those_before_it_did(engine: Engine) -> None:
     with begin(engine) as connection:
-        before, changed, after = trip(connection, (NOTE, DEFAULT), (NAMED, {**DEFAULT, "said": "x"}), (NOTE, DEFAULT))
+        before, changed, after = trip(
+            connection, Query(NOTE, DEFAULT), Query(NAMED, {**DEFAULT, "said": "x"}), Query(NOTE, DEFAULT)
+        )
     assert (before.scalar(), changed.count, after.scalar()) == ("", 1, "x")
     assert note(engine) == "x"
 
@@ -35,18 +48,27 @@ def test_each_statement_sees_what_those_before_it_did(engine: Engine) -> None:
 def test_rows_have_the_types_of_their_columns(engine: Engine) -> None:
     with begin(engine) as connection:
         added, many, none = trip(
-            connection, (ADD, {"account_id": 1, "object_id": "7"}), (WORDS, {}), (NOTE, {"called": "unknown"})
+            connection,
+            Query(ADD, {"account_id": 1, "object_id": "7"}),
+            Query(WORDS, {}, Words),
+            Query(NOTE, {"called": "unknown"}),
         )
     assert (added.scalars(), added.count) == (["7"], 1)
-    assert many.rows_as(dict) == [{"origin": Origin.RETRY, "two": [1, 2]}]
+    assert many.rows == [Words(Origin.RETRY, [1, 2])]
+    assert type(many.rows[0]) is Words
     assert type(many.scalar()) is Origin
     assert (none.scalar(), none.scalars(), none.count) == (None, [], 0)
+
+
+def test_rows_of_a_kind_with_other_fields_than_their_columns_are_a_bug_that_is_told(engine: Engine) -> None:
+    with begin(engine) as connection, pytest.raises(TypeError, match=r"columns \('current_setting',\) are no .*Shown"):
+        trip(connection, Query(text("SELECT current_setting('port')"), {}, Shown))
 
 
 def test_a_transaction_that_begins_with_a_trip_has_its_settings(engine: Engine) -> None:
     names = ("statement_timeout", "lock_timeout", "timezone")
     with begin(engine) as connection:
-        told = trip(connection, *((SHOW, {"setting": name}) for name in names))
+        told = trip(connection, *(Query(SHOW, {"setting": name}, Shown) for name in names))
     assert [one.scalar() for one in told] == ["1min", "20s", "UTC"]
     with begin(engine) as connection:
         assert connection.execute(SHOW, {"setting": "lock_timeout"}).scalar_one() == "20s", "also with another first"
@@ -57,47 +79,47 @@ def test_a_transaction_that_begins_with_a_trip_has_its_settings(engine: Engine) 
 
 def test_of_a_trip_that_fails_nothing_is_kept(engine: Engine) -> None:
     with engine.connect() as watching, begin(engine) as connection:
-        trip(connection, (NAMED, {**DEFAULT, "said": "x"}))
+        trip(connection, Query(NAMED, {**DEFAULT, "said": "x"}))
         with pytest.raises(DBAPIError) as failed:
-            trip(connection, (DIVIDE, {"by": 0}), (NAMED, {**DEFAULT, "said": "y"}), commit=True)
+            trip(connection, Query(DIVIDE, {"by": 0}), Query(NAMED, {**DEFAULT, "said": "y"}), commit=True)
         connection.rollback()
         assert watching.execute(NOTE, DEFAULT).scalar_one() == ""
     assert sqlstate(failed.value) == "22012"
     assert not failed.value.connection_invalidated
     assert note(engine) == ""
     with begin(engine) as connection:
-        assert trip(connection, (DIVIDE, {"by": 1}))[0].scalar() == 1, "the connection goes on"
+        assert trip(connection, Query(DIVIDE, {"by": 1}, Shown))[0].scalar() == 1, "the connection goes on"
 
 
 def test_a_trip_that_commits_ends_the_transaction(engine: Engine) -> None:
     with begin(engine) as connection:
-        trip(connection, (NAMED, {**DEFAULT, "said": "x"}), commit=True)
+        trip(connection, Query(NAMED, {**DEFAULT, "said": "x"}), commit=True)
         assert note(engine) == "x"
 
 
 def test_a_trip_on_a_session_that_was_ended_is_a_lost_connection(engine: Engine) -> None:
     pid = select(func.pg_backend_pid())
     with begin(engine) as connection:
-        mine = trip(connection, (pid, {}))[0].scalar()
+        mine = trip(connection, Query(pid, {}))[0].scalar()
         with engine.connect() as other:
             other.execute(select(func.pg_terminate_backend(mine)))
         with pytest.raises(DBAPIError) as failed:
-            trip(connection, (pid, {}), commit=True)
+            trip(connection, Query(pid, {}), commit=True)
         connection.rollback()
     assert failed.value.connection_invalidated
     with begin(engine) as connection:
-        assert trip(connection, (pid, {}))[0].scalar() != mine
+        assert trip(connection, Query(pid, {}))[0].scalar() != mine
 
 
 def test_a_session_that_was_ended_between_two_transactions_is_not_met(engine: Engine) -> None:
     """Also where it was used a moment ago, and is not asked whether its server is there."""
     pid = select(func.pg_backend_pid())
     with begin(engine) as connection:
-        mine = trip(connection, (pid, {}), commit=True)[0].scalar()
+        mine = trip(connection, Query(pid, {}), commit=True)[0].scalar()
     with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as other:
         other.execute("SELECT pg_terminate_backend(%s, 10000)", (mine,))
     with begin(engine) as connection:
-        assert trip(connection, (pid, {}), commit=True)[0].scalar() != mine
+        assert trip(connection, Query(pid, {}), commit=True)[0].scalar() != mine
 
 
 def test_a_connection_that_cannot_leave_a_trip_is_lost_and_the_first_error_tells(
@@ -111,18 +133,18 @@ def test_a_connection_that_cannot_leave_a_trip_is_lost_and_the_first_error_tells
     with begin(engine) as connection:
         monkeypatch.setattr(Pipeline, "_exit", fail)
         with pytest.raises(DBAPIError) as failed:
-            trip(connection, (DIVIDE, {"by": 0}))
+            trip(connection, Query(DIVIDE, {"by": 0}))
         monkeypatch.undo()
         connection.rollback()
     assert sqlstate(failed.value) == "22012"
     assert failed.value.connection_invalidated
     with begin(engine) as connection:
-        assert trip(connection, (DIVIDE, {"by": 1}))[0].scalar() == 1
+        assert trip(connection, Query(DIVIDE, {"by": 1}, Shown))[0].scalar() == 1
 
 
 def test_a_value_that_is_missing_is_told_and_never_null(engine: Engine) -> None:
     with begin(engine) as connection, pytest.raises(ValueError, match="no value for said"):
-        trip(connection, (NAMED, DEFAULT))
+        trip(connection, Query(NAMED, DEFAULT))
 
 
 def test_a_trip_is_one_execution_with_its_begin_and_its_commit(engine: Engine) -> None:
@@ -134,7 +156,7 @@ def test_a_trip_is_one_execution_with_its_begin_and_its_commit(engine: Engine) -
     event.listen(engine, "before_cursor_execute", count)
     try:
         with begin(engine) as connection:
-            trip(connection, (NOTE, DEFAULT), (NOTE, DEFAULT), commit=True)
+            trip(connection, Query(NOTE, DEFAULT), Query(NOTE, DEFAULT), commit=True)
     finally:
         event.remove(engine, "before_cursor_execute", count)
     assert made == ["trip"]

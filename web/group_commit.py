@@ -8,12 +8,11 @@ there is one transaction at a time: what its events are locked for is its own.
 import queue
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Integer, Uuid, any_, bindparam, func, select
 
 from models.tables import Submission
 from web.together import Together
@@ -23,7 +22,7 @@ from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.intake.wakes import due_of, wake_delivery
 from worker.log import get_logger
-from worker.trip import begin, trip
+from worker.trip import Query, begin, trip
 
 log = get_logger(__name__)
 
@@ -35,10 +34,10 @@ MOST_INPUTS: Final = 1_000
 """Inputs in one transaction of several requests, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRequest:
+class StoredRequest(NamedTuple):
     """The receipt of a request: of the first time, where its `Idempotency-Key` brought it before."""
 
+    submission: UUID
     received_at: datetime
     accepted: int
     refused: int
@@ -51,7 +50,7 @@ class StoredRequest:
 
 _STORED: Final = select(
     *(Submission.submission, Submission.received_at, Submission.accepted, Submission.refused),
-    *(func.cardinality(Submission.repeated), Submission.key_id, Submission.digest),
+    *(func.cardinality(Submission.repeated, type_=Integer).label("repeated"), Submission.key_id, Submission.digest),
 ).where(
     Submission.submission == any_(bindparam("submissions", type_=ARRAY(Uuid))), Submission.part == bindparam("part")
 )
@@ -89,8 +88,10 @@ class Storing:
             self._to_wake.put(due)
         asked = [submission_of(one) for one in handed]
         with begin(self._process.engine) as connection:
-            (found,) = trip(connection, (_STORED, {"submissions": asked, "part": PART}), commit=True)
-        receipts: dict[UUID, StoredRequest] = {submission: StoredRequest(*row) for submission, *row in found.rows}
+            (found,) = trip(
+                connection, Query(_STORED, {"submissions": asked, "part": PART}, StoredRequest), commit=True
+            )
+        receipts = {one.submission: one for one in found.rows}
         return [receipts.get(submission) for submission in asked]
 
     def _wake(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
 from select import POLLIN, poll
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import orjson
 import psycopg
@@ -318,15 +318,21 @@ def columns_of(table: type[DeclarativeBase], kind: type) -> list[Any]:
     return [getattr(table, one.name) for one in fields(kind) if one.name in table.__mapper__.columns]
 
 
-_DRAW: Final = text("SELECT ARRAY(SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count))")
+_DRAW: Final = text("SELECT ARRAY(SELECT nextval(CAST(:sequence AS regclass)) FROM generate_series(1, :count)) AS ids")
 """Draws so many ids from a sequence."""
 
 
-def drawn(sequence: Sequence, count: int) -> Query:
-    """Draw ids from a sequence, as part of a trip: a list, in no order."""
-    return _DRAW, {"sequence": sequence.name, "count": count}
+class Drawn(NamedTuple):
+    """Ids that were drawn from a sequence, in no order."""
+
+    ids: list[int]
+
+
+def drawn(sequence: Sequence, count: int) -> Query[Drawn]:
+    """Draw ids from a sequence, as part of a trip."""
+    return Query(_DRAW, {"sequence": sequence.name, "count": count}, Drawn)
 
 
 def draw(connection: Connection, sequence: Sequence, count: int) -> list[int]:
     """Draw ids from a sequence, in ascending order."""
-    return sorted(connection.execute(*drawn(sequence, count)).scalar_one()) if count else []
+    return sorted(drawn(sequence, count).alone(connection).scalar_one()) if count else []

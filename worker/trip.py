@@ -8,16 +8,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar, TypeVarTuple, overload
 
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
-from sqlalchemy import Connection, Dialect, Engine, Executable, TextClause
+from sqlalchemy import Connection, CursorResult, Dialect, Engine, Executable, TextClause
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 T = TypeVar("T")
-Query = tuple[Executable, Mapping[str, object]]
-"""A statement, a constant of its module, with its parameters."""
+Row_co = TypeVar("Row_co", covariant=True)
+Cols = TypeVarTuple("Cols")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 TRIP: Final = "turnout_trip"
 """The execution option that carries a trip to `make`."""
@@ -28,34 +33,65 @@ DriverCursor = psycopg.Cursor[tuple[Any, ...]]
 _Processor = Callable[[Any], Any] | None
 
 
+class Query(Generic[Row_co]):
+    """A statement, a constant of its module, with its parameters, and what each of its rows is.
+
+    A row is a tuple of the statement's columns; with a `kind`, that NamedTuple, whose fields are named as they are, in
+    their order. Raw SQL tells no types: where its rows are read, it needs a kind.
+    """
+
+    @overload
+    def __init__(
+        self: "Query[tuple[*Cols]]", statement: TypedReturnsRows[*Cols], facts: Mapping[str, object]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Query[T]",
+        statement: TypedReturnsRows[*Cols],
+        facts: Mapping[str, object],
+        kind: Callable[[*Cols], T],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "Query[T]", statement: TextClause, facts: Mapping[str, object], kind: Callable[..., T]
+    ) -> None: ...
+    @overload
+    def __init__(self: "Query[None]", statement: Executable, facts: Mapping[str, object]) -> None: ...
+    def __init__(
+        self, statement: Executable, facts: Mapping[str, object], kind: Callable[..., object] | None = None
+    ) -> None:
+        self.statement = statement
+        self.facts = facts
+        self.kind = kind
+
+    def alone(self, connection: Connection) -> CursorResult[*tuple[Any, ...]]:
+        """Execute it by itself, as any other statement."""
+        return connection.execute(self.statement, self.facts)
+
+
 @dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(Generic[Row_co]):
     """What a statement gave: its rows, as the types of its columns read them, and how many rows it affected."""
 
-    names: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    rows: list[Row_co]
     count: int
 
-    def scalar(self) -> Any:  # noqa: ANN401 - the statement's
+    def scalar(self: "QueryResult[tuple[T, *tuple[Any, ...]]]") -> T | None:
         """Give the first column of the first row; none without a row."""
         return self.rows[0][0] if self.rows else None
 
-    def scalars(self) -> list[Any]:
+    def scalars(self: "QueryResult[tuple[T, *tuple[Any, ...]]]") -> list[T]:
         """Give the first column of all rows."""
         return [row[0] for row in self.rows]
-
-    def rows_as(self, kind: Callable[..., T]) -> list[T]:
-        """Give the rows, each as a `kind` (a dataclass) whose fields are the columns' names."""
-        return [kind(**dict(zip(self.names, row, strict=True))) for row in self.rows]
 
 
 class Trip:
     """Statements on their way, and their answers."""
 
-    def __init__(self, asked: tuple[Query, ...], *, commit: bool) -> None:
+    def __init__(self, asked: tuple[Query[object], ...], *, commit: bool) -> None:
         self.asked = asked
         self.commit = commit
-        self.answers: list[QueryResult] = []
+        self.answers: list[QueryResult[Any]] = []
 
 
 @contextmanager
@@ -70,7 +106,19 @@ def begins_with_trip(connection: Connection) -> Connection:
     return connection.execution_options(**{BEGINS_WITH_TRIP: True})
 
 
-def trip(connection: Connection, *asked: Query, commit: bool = False) -> list[QueryResult]:
+@overload
+def trip(connection: Connection, a: Query[A], /, *, commit: bool = False) -> tuple[QueryResult[A]]: ...
+@overload
+def trip(
+    connection: Connection, a: Query[A], b: Query[B], /, *, commit: bool = False
+) -> tuple[QueryResult[A], QueryResult[B]]: ...
+@overload
+def trip(
+    connection: Connection, a: Query[A], b: Query[B], c: Query[C], d: Query[D], /, *, commit: bool = False
+) -> tuple[QueryResult[A], QueryResult[B], QueryResult[C], QueryResult[D]]: ...
+@overload
+def trip(connection: Connection, *asked: Query[object], commit: bool = False) -> Sequence[QueryResult[Any]]: ...
+def trip(connection: Connection, *asked: Query[object], commit: bool = False) -> Sequence[QueryResult[Any]]:
     """Send statements in one go, and with them the end of the transaction where `commit` says so.
 
     The first one that fails ends the transaction; those behind it are not done.
@@ -96,7 +144,7 @@ def make(begins: tuple[str, ...], cursor: DriverCursor, context: Any) -> bool:  
     if trip is None:
         begin_late(begins, cursor, context)
         return False
-    compiled = [_compiled(statement, frozenset(facts), context.dialect) for statement, facts in trip.asked]
+    compiled = [_compiled(one.statement, frozenset(one.facts), one.kind, context.dialect) for one in trip.asked]
     cursors = send(driver, () if is_open else begins, trip, compiled)
     trip.answers = [one.read(answered) for one, answered in zip(compiled, cursors, strict=True)]
     return True
@@ -122,8 +170,8 @@ def send(
             for statement in begins:
                 driver.execute(statement)
             cursors = [
-                driver.cursor().execute(one.sql, one.written(facts))
-                for one, (_, facts) in zip(compiled, trip.asked, strict=True)
+                driver.cursor().execute(one.sql, one.written(asked.facts))
+                for one, asked in zip(compiled, trip.asked, strict=True)
             ]
             if trip.commit:
                 driver.execute(COMMIT)
@@ -138,14 +186,18 @@ def send(
 
 
 class _Compiled:
-    """A statement as psycopg takes it, and how its parameters are written and its columns read."""
+    """A statement as psycopg takes it, and how its parameters are written and its rows read."""
 
-    def __init__(self, statement: Executable, names: frozenset[str], dialect: Dialect) -> None:
+    def __init__(
+        self, statement: Executable, names: frozenset[str], kind: Callable[..., object] | None, dialect: Dialect
+    ) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=sorted(names))  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         if missing := {name for bind, name in compiled.bind_names.items() if bind.required} - names:
             raise ValueError(f"no value for {', '.join(sorted(missing))} of: {statement}")
         self.sql = str(compiled)
+        assert kind is None or (isinstance(kind, type) and issubclass(kind, tuple))
+        self._kind = kind
         self._dialect = dialect
         self._fixed = {name: value for name, value in compiled.params.items() if name not in names}
         self._writers = {
@@ -154,8 +206,7 @@ class _Compiled:
             if (write := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         }
         self._columns = () if isinstance(statement, TextClause) else tuple(statement.exported_columns)  # type: ignore[attr-defined]
-        self._names: tuple[str, ...] | None = None
-        self._readers: list[tuple[int, Callable[[Any], Any]]] = []
+        self._readers: list[tuple[int, Callable[[Any], Any]]] | None = None
 
     def written(self, facts: Mapping[str, object]) -> dict[str, object]:
         """Give the parameters of all its places, as the driver takes them."""
@@ -164,27 +215,38 @@ class _Compiled:
             written[name] = write(written[name])
         return written
 
-    def read(self, cursor: DriverCursor) -> QueryResult:
+    def read(self, cursor: DriverCursor) -> QueryResult[Any]:
         """Read what it gave."""
         if cursor.description is None:
-            return QueryResult((), [], cursor.rowcount)
-        if self._names is None:
-            self._learn(cursor.description)
+            return QueryResult([], cursor.rowcount)
+        if self._readers is None:
+            self._readers = self._learned(cursor.description)
         rows = cursor.fetchall()
         for place, read in self._readers:
             rows = [(*row[:place], read(row[place]), *row[place + 1 :]) for row in rows]
-        return QueryResult(self._names or (), rows, cursor.rowcount)
+        if self._kind:
+            rows = [tuple.__new__(self._kind, row) for row in rows]  # its own `__new__` takes thrice as long
+        return QueryResult(rows, cursor.rowcount)
 
-    def _learn(self, columns: Sequence[psycopg.Column]) -> None:
-        """Learn how its columns are read, from the types that PostgreSQL says they have."""
-        self._readers = [
+    def _learned(self, columns: Sequence[psycopg.Column]) -> list[tuple[int, Callable[[Any], Any]]]:
+        """Learn how its columns are read, from the types that PostgreSQL says they have.
+
+        Raises:
+            TypeError: where its rows are to be of a kind that has other fields.
+
+        """
+        names = tuple(told.name for told in columns)
+        if self._kind and names != getattr(self._kind, "_fields", ()):
+            raise TypeError(f"columns {names} are no {self._kind}: {self.sql}")
+        return [
             (place, read)
             for place, (column, told) in enumerate(zip(self._columns, columns, strict=False))
             if (read := column.type.dialect_impl(self._dialect).result_processor(self._dialect, told.type_code))
         ]
-        self._names = tuple(told.name for told in columns)
 
 
 @cache
-def _compiled(statement: Executable, names: frozenset[str], dialect: Dialect) -> _Compiled:
-    return _Compiled(statement, names, dialect)
+def _compiled(
+    statement: Executable, names: frozenset[str], kind: Callable[..., object] | None, dialect: Dialect
+) -> _Compiled:
+    return _Compiled(statement, names, kind, dialect)

@@ -179,7 +179,8 @@ class Calls:
 
     def _trip(self, real: Callable[..., Any], driver: psycopg.Connection, begins: Any, trip: Trip, *args: Any) -> Any:
         self._here.__dict__.pop("statement", None)
-        names = [self._names.get(id(statement)) or _beginning(str(statement)) for statement, _ in trip.asked]
+        statements = [one.statement for one in trip.asked]
+        names = [self._names.get(id(statement)) or _beginning(str(statement)) for statement in statements]
         what = "+".join([*(["BEGIN"] if begins else []), *names, *(["COMMIT"] if trip.commit else [])])
 
         def send() -> Any:

@@ -147,9 +147,9 @@ _ANSWERED: Final = (
 )
 
 
-def answered_by(account_id: int) -> Query:
+def answered_by(account_id: int) -> Query[tuple[int]]:
     """Note that HubSpot answered: an outage, if there was one, is over. A pause or a parking of other cause is not."""
-    return _ANSWERED, {"account": account_id}
+    return Query(_ANSWERED, {"account": account_id})
 
 
 def answered(engine: Engine, account_id: int) -> None:
@@ -231,7 +231,7 @@ def _change(engine: Engine, change: ReturningUpdate[int], **facts: object) -> Se
 
     def work() -> Sequence[int]:
         with begin(engine) as connection:
-            return trip(connection, (change, facts), commit=True)[0].scalars()
+            return trip(connection, Query(change, facts), commit=True)[0].scalars()
 
     return repeat(work)
 
@@ -271,9 +271,9 @@ _BEGIN_PROBE: Final = (
 )
 
 
-def hold(account_id: int) -> Query:
+def hold(account_id: int) -> Query[tuple[int]]:
     """Hold an account as it is, and give its ambiguous answers in a row; no row where `may_send` has to look."""
-    return _HOLD, {"account": account_id}
+    return Query(_HOLD, {"account": account_id})
 
 
 def may_send(connection: Connection, account_id: int, lease: float) -> int | None:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import JSON, Connection, Engine, Text, any_, case, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from models.tables import Account, Key, fixed, ids
 from models.words import Role
 from worker.database import rows_as
-from worker.trip import trip
+from worker.trip import Query, trip
 
 OVERLAP: Final = 86_400.0
 """Seconds for which a rotated key is still good beside the new one."""
@@ -136,8 +136,7 @@ _FIND: Final = select(
 ).where(Key.id == ids("ids"), Key.is_valid())
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredKey:
+class _StoredKey(NamedTuple):
     """A key that is not revoked, as it is stored."""
 
     id: int
@@ -162,8 +161,8 @@ def verify_all(connection: Connection, presented: Sequence[str], *, commit: bool
     numbers = {int(shape[1]) for shape in shapes if shape}
     if not numbers:
         return [None] * len(presented)
-    (rows,) = trip(connection, (_FIND, {"ids": list(numbers)}), commit=commit)
-    found = {key.id: key for key in rows.rows_as(_StoredKey)}
+    (stored,) = trip(connection, Query(_FIND, {"ids": list(numbers)}, _StoredKey), commit=commit)
+    found = {key.id: key for key in stored.rows}
     good = [_judged(shape, found) if shape else None for shape in shapes]
     unnoted = {key.id for key in good if key and found[key.id].is_unnoted}
     for number in sorted(unnoted):  # in an order in which two look-ups cannot wait for each other

@@ -32,7 +32,7 @@ from worker.log import get_logger
 from worker.metrics import count
 from worker.queue import lanes
 from worker.queue.locks import lock_all
-from worker.trip import begins_with_trip, trip
+from worker.trip import Query, begins_with_trip, trip
 
 log = get_logger(__name__)
 
@@ -265,8 +265,7 @@ def _judged(
             part.refuse(NewRefusal(message.alone(index), judged, group_id=group_id))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A record that is there already, by its fingerprint."""
 
     fingerprint: bytes
@@ -291,8 +290,8 @@ _KNOWN: Final = (
 
 def known(connection: Connection, fingerprints: Collection[bytes]) -> dict[bytes, Known]:
     """Find the records of these fingerprints."""
-    (found,) = trip(connection, (_KNOWN, {"fingerprints": b"".join(fingerprints)}))
-    return {row.fingerprint: row for row in found.rows_as(Known)}
+    (found,) = trip(connection, Query(_KNOWN, {"fingerprints": b"".join(fingerprints)}, Known))
+    return {row.fingerprint: row for row in found.rows}
 
 
 def _without_known(connection: Connection, judged: Sequence[NewRecord]) -> list[NewRecord]:

@@ -15,8 +15,9 @@ _ACCOUNTS: Final = select(Account.name, Account.id, Account.batch_size).where(
 )
 
 
-def _accounts(messages: Iterable[Message | Unreadable]) -> Query:
-    return _ACCOUNTS, {"names": list({message.account for message in messages if isinstance(message, Message)})}
+def _accounts(messages: Iterable[Message | Unreadable]) -> Query[tuple[str, int, int | None]]:
+    names = {message.account for message in messages if isinstance(message, Message)}
+    return Query(_ACCOUNTS, {"names": list(names)})
 
 
 def accounts_of(
@@ -26,7 +27,7 @@ def accounts_of(
     return _named(trip(connection, _accounts(messages))[0])
 
 
-def _named(found: QueryResult) -> tuple[dict[str, int], dict[int, int | None]]:
+def _named(found: QueryResult[tuple[str, int, int | None]]) -> tuple[dict[str, int], dict[int, int | None]]:
     return {name: id_ for name, id_, _ in found.rows}, {id_: size for _, id_, size in found.rows}
 
 
@@ -49,6 +50,16 @@ SELECT e.id, e.account_id, e.object_id, e.external_event_id, e.external_account_
 FROM x JOIN events e ON e.account_id = x.account_id AND e.object_id IS NULL
   AND e.external_account_id = x.external AND e.external_event_id = x.event""")
 """The events of these addresses, each kind of address by its own index."""
+
+
+class _KnownEvent(NamedTuple):
+    """An event that is there already."""
+
+    id: int
+    account_id: int
+    object_id: str | None
+    external_event_id: str | None
+    external_account_id: str | None
 
 
 class Addressed(NamedTuple):
@@ -90,17 +101,17 @@ def events_of(
 
 def _made(connection: Connection, messages: Sequence[Message]) -> dict[tuple[int, Address], int]:
     asked = _events(messages)
-    return _by_address(trip(connection, (_MAKE_EVENTS, asked[1]), asked)[1])
+    return _by_address(trip(connection, Query(_MAKE_EVENTS, asked.facts), asked)[1])
 
 
-def _events(messages: Iterable[Message | Unreadable]) -> Query:
+def _events(messages: Iterable[Message | Unreadable]) -> Query[_KnownEvent]:
     wanted = {(one.account, one.address) for one in messages if isinstance(one, Message)}
     rows = [
         {"account": account, "object": a.object_id, "event": a.external_event_id, "external": a.external_account_id}
         for account, a in wanted
     ]
-    return _KNOWN_EVENTS, {"rows": json(rows)}
+    return Query(_KNOWN_EVENTS, {"rows": json(rows)}, _KnownEvent)
 
 
-def _by_address(found: QueryResult) -> dict[tuple[int, Address], int]:
+def _by_address(found: QueryResult[_KnownEvent]) -> dict[tuple[int, Address], int]:
     return {(account_id, Address(*address)): id_ for id_, account_id, *address in found.rows}

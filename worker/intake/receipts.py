@@ -7,7 +7,7 @@ stream, Celery or file, the one whose name the message gives as its producer.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, and_, any_, bindparam, func, insert, or_, select, text
@@ -17,8 +17,8 @@ from models.input_check import Reason
 from models.refusal_kind import RefusalKind
 from models.tables import SUBMISSION_IDS, Key, Notification, Refused, Submission, Trace, fixed
 from models.words import Door, Outcome, Role
-from worker.database import drawn, json, repeat
-from worker.trip import Query, trip
+from worker.database import Drawn, drawn, json, repeat
+from worker.trip import Query, QueryResult, trip
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +139,28 @@ JOIN submissions s ON s.submission = x.submission AND s.part = x.part""")
 """Those parts of submissions that have a receipt."""
 
 
-def seen(parts: Sequence[Part]) -> Query:
+class _Seen(NamedTuple):
+    """A part that has a receipt."""
+
+    submission: UUID
+    part: str
+
+
+def _seen(parts: Sequence[Part]) -> Query[_Seen]:
     """Ask which parts have a receipt, as part of a trip."""
-    return _SEEN, {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
+    facts = {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
+    return Query(_SEEN, facts, _Seen)
 
 
-def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query) -> list[Part]:
+def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query[object]) -> list[Part]:
     """Give numbers to the parts never accepted before; mark those that were, or that stand twice among these.
 
     What comes `before` goes in the same trip.
     """
-    *_, found, numbers = trip(connection, *before, seen(parts), drawn(SUBMISSION_IDS, len(parts)))
-    have_receipts = {(submission, part) for submission, part in found.rows}
+    found: QueryResult[_Seen]
+    numbers: QueryResult[Drawn]
+    *_, found, numbers = trip(connection, *before, _seen(parts), drawn(SUBMISSION_IDS, len(parts)))
+    have_receipts: set[tuple[UUID, str]] = set(found.rows)
     unseen = []
     for part in parts:
         key = (part.submission, part.part)
@@ -158,7 +168,7 @@ def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query)
         if not part.seen_before:
             have_receipts.add(key)
             unseen.append(part)
-    for part, number in zip(unseen, sorted(numbers.scalar()), strict=False):
+    for part, number in zip(unseen, sorted(numbers.rows[0].ids), strict=False):
         part.id = number
     return unseen
 
@@ -202,7 +212,7 @@ def store(connection: Connection, parts: Sequence[Part]) -> None:
         trip(connection, *stored(parts))
 
 
-def stored(parts: Sequence[Part]) -> list[Query]:
+def stored(parts: Sequence[Part]) -> list[Query[None]]:
     """Store the same, as part of a trip.
 
     Somebody else who accepts the same part at the same moment makes this wait for him and then fail; the
@@ -246,7 +256,7 @@ def stored(parts: Sequence[Part]) -> list[Query]:
         if part.traceparent and part.accepted
     ]
     return [
-        (_STORE_AND_WATCH, {"rows": json(rows)}),
-        *((_REFUSE, refusal) for refusal in refusals),
-        *((_TRACE, trace) for trace in traced),
+        Query(_STORE_AND_WATCH, {"rows": json(rows)}),
+        *(Query(_REFUSE, refusal) for refusal in refusals),
+        *(Query(_TRACE, trace) for trace in traced),
     ]

@@ -61,17 +61,16 @@ def _store(
         drawn(RECORD_IDS, len(fresh)),
     )
     held_by = {(event_id, contact): batch_id for event_id, contact, batch_id in held.rows}
-    with_room = [_OpenBatch(*row) for row in found.rows]
-    begins = {batch.id: batch.positions for batch in with_room}
-    planned = plan(newcomers, held_by, [batch.planned(batch_size) for batch in with_room], batch_size)
+    begins = {batch.id: batch.positions for batch in found.rows}
+    planned = plan(newcomers, held_by, [batch.planned(batch_size) for batch in found.rows], batch_size)
     if waits_for_several := {batch.group.event_id for batch in planned if len(batch.after) > 1}:
         (waiting,) = trip(connection, newest_waiting(waits_for_several))
         without_implied(planned, dict(waiting.rows))
     new = [batch.ref for batch in planned if batch.is_new]
-    batch_ids = sorted(batch_numbers.scalar())
+    batch_ids = sorted(batch_numbers.rows[0].ids)
     batch_ids += draw(connection, BATCH_IDS, max(0, len(new) - len(batch_ids)))
     ids = dict(zip(new, batch_ids, strict=False))
-    places = sorted(numbers.scalar())
+    places = sorted(numbers.rows[0].ids)
     rows = []
     for batch in planned:
         for position, index in enumerate(batch.added, begins.get(batch.ref, 0)):
@@ -88,7 +87,8 @@ def _store(
                     "corrects": one.corrects,
                 }
             )
-    batches, records = trip(connection, _batches(planned, ids, linger, origin), (_STORE_RECORDS, {"rows": json(rows)}))
+    stored_records = Query(_STORE_RECORDS, {"rows": json(rows)})
+    batches, records = trip(connection, _batches(planned, ids, linger, origin), stored_records)
     if records.count != len(rows):
         # Known fingerprints were looked up under the events' locks: only a bug makes one appear since.
         raise RuntimeError(f"of {len(rows)} new records {records.count} were stored: nothing was accepted")
@@ -123,13 +123,14 @@ CROSS JOIN LATERAL (
 """Locks the open batches of each group, a few at most; the next record's position in each comes last."""
 
 
-def _open(groups: Collection[Group]) -> Query:
+def _open(groups: Collection[Group]) -> Query["_OpenBatch"]:
     """Lock the open batches that records of these groups could join."""
-    return _OPEN, {
+    facts = {
         "events": [group.event_id for group in groups],
         "states": [group.state for group in groups],
         "identities": [group.identity for group in groups],
     }
+    return Query(_OPEN, facts, _OpenBatch)
 
 
 class _OpenBatch(NamedTuple):
@@ -171,7 +172,15 @@ SELECT id, first, is_due FROM grown UNION ALL SELECT id, first, is_due FROM begu
 """Grows the open batches and inserts the new ones; gives the first new position in each, and whether it is due."""
 
 
-def _batches(planned: Sequence[Planned], ids: Mapping[int, int], linger: float, origin: Origin) -> Query:
+class _StoredBatch(NamedTuple):
+    """A batch that grew or was begun, and the first position that was new in it."""
+
+    id: int
+    first: int
+    is_due: bool
+
+
+def _batches(planned: Sequence[Planned], ids: Mapping[int, int], linger: float, origin: Origin) -> Query[_StoredBatch]:
     """Grow the open batches and insert the new ones.
 
     A batch that is full, or not live, is due now, one with room after the linger since it began.
@@ -189,4 +198,4 @@ def _batches(planned: Sequence[Planned], ids: Mapping[int, int], linger: float, 
         }
         for batch in planned
     ]
-    return _STORE_BATCHES, {"rows": json(rows), "linger": linger, "origin": origin}
+    return Query(_STORE_BATCHES, {"rows": json(rows), "linger": linger, "origin": origin}, _StoredBatch)

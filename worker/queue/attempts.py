@@ -33,14 +33,14 @@ class AttemptResult:
 _BEGIN: Final = insert(Attempt).returning(Attempt.id)
 
 
-def begun(kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> Query:
+def begun(kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> Query[tuple[int]]:
     """Ask, as part of a trip, for the id of a call that is put on record."""
-    return _BEGIN, {"kind": kind, "batch_id": batch_id, "account_id": account_id, "sent": sent}
+    return Query(_BEGIN, {"kind": kind, "batch_id": batch_id, "account_id": account_id, "sent": sent})
 
 
 def begin(connection: Connection, kind: AttemptKind, account_id: int, batch_id: int | None, sent: int) -> int:
     """Put a call on record before it is made; `batch_id` is None where it asks for records of several batches."""
-    attempt_id: int = connection.execute(*begun(kind, account_id, batch_id, sent)).scalar_one()
+    attempt_id: int = begun(kind, account_id, batch_id, sent).alone(connection).scalar_one()
     return attempt_id
 
 
@@ -54,13 +54,13 @@ _COMPLETE: Final = (
 
 def completed(
     attempt_id: int, result: AttemptResult, *, delivered: int = 0, rejected: int = 0, unconfirmed: int = 0
-) -> Query:
+) -> Query[None]:
     """Complete an attempt, once: what came back, and for how many of its records that was an answer."""
     counts = {"delivered": delivered, "rejected": rejected, "unconfirmed": unconfirmed}
-    return _COMPLETE, {"attempt": attempt_id, **asdict(result), **counts}
+    return Query(_COMPLETE, {"attempt": attempt_id, **asdict(result), **counts})
 
 
-def completed_with(attempt_id: int, result: AttemptResult, answer: Answer | None) -> Query:
+def completed_with(attempt_id: int, result: AttemptResult, answer: Answer | None) -> Query[None]:
     """Complete an attempt by the answer that it brought."""
     settled = answer if isinstance(answer, Settled) else Settled({}, {}, {})
     return completed(
@@ -77,7 +77,7 @@ def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answe
 
     def work() -> None:
         with engine.begin() as connection:
-            connection.execute(*completed_with(attempt_id, result, answer))
+            completed_with(attempt_id, result, answer).alone(connection)
 
     repeat(work)
 
@@ -85,15 +85,15 @@ def complete_alone(engine: Engine, attempt_id: int, result: AttemptResult, answe
 _FORGET: Final = delete(Attempt).where(Attempt.id == bindparam("attempt"))
 
 
-def forgotten(attempt_id: int) -> Query:
+def forgotten(attempt_id: int) -> Query[None]:
     """Delete, as part of a trip, an attempt for which nothing was called."""
-    return _FORGET, {"attempt": attempt_id}
+    return Query(_FORGET, {"attempt": attempt_id})
 
 
 def forget_alone(engine: Engine, attempt_id: int) -> None:
     """Delete, in a transaction of its own, an attempt for which nothing was called."""
     with engine.begin() as connection:
-        connection.execute(*forgotten(attempt_id))
+        forgotten(attempt_id).alone(connection)
 
 
 _LOSE: Final = (

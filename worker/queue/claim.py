@@ -7,7 +7,7 @@ other; it waits for nobody but, where it is a retry, for its event's lock.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Engine,
     Float,
     Text,
+    Uuid,
     all_,
     bindparam,
     case,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     null,
     select,
     text,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -79,8 +81,7 @@ class Claim:
         return {"turnout.batch": self.batch_id, "turnout.origin": self.origin.value, "turnout.event": self.event_id}
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimed:
+class _Claimed(NamedTuple):
     """A batch that was claimed just now, its records not yet read."""
 
     id: int
@@ -124,7 +125,9 @@ def claim(engine: Engine, account_id: int, lease: float, *, live_only: bool = Fa
             in_a_row = may_send(connection, account_id, lease)
         if in_a_row is None:
             return None
-        _, picked = trip(connection, (_WAKE_LANES, {"account": account_id}), _next_lane(account_id, origins[0], ()))
+        _, picked = trip(
+            connection, Query(_WAKE_LANES, {"account": account_id}), _next_lane(account_id, origins[0], ())
+        )
         batch = _first(connection, account_id, origins, picked.scalar(), lease)
         claimed = None if batch is None else _loaded(connection, batch, in_a_row)
         if in_a_row >= OUTAGE and (claimed is None or not claimed.members):
@@ -155,9 +158,8 @@ def next_due(engine: Engine, account_id: int) -> float | None:
     At most 0 where a batch is due; another may have its lane locked for a moment.
     """
     with begin(engine) as connection:
-        (found,) = trip(connection, (_SECONDS_TO_NEXT, {"account": account_id}), commit=True)
-    seconds: float | None = found.scalar()
-    return seconds
+        (found,) = trip(connection, Query(_SECONDS_TO_NEXT, {"account": account_id}), commit=True)
+    return found.scalar()
 
 
 def _first(
@@ -200,13 +202,13 @@ _LOCK_LANE_AND_EVENT: Final = _NEXT_LANE.join(Event, Event.id == Lane.event_id).
 )
 
 
-def _next_lane(account_id: int, origin: Origin, tried: Sequence[int]) -> Query:
+def _next_lane(account_id: int, origin: Origin, tried: Sequence[int]) -> Query[tuple[int]]:
     """Lock the ready lane served longest ago, for a retry together with its event; one that is locked is passed over.
 
     A claim holds lanes, and may hold an event: so it must never wait, or it deadlocks with accept and settle.
     """
     lock = _LOCK_LANE_AND_EVENT if origin is Origin.RETRY else _LOCK_LANE
-    return lock, {"account": account_id, "origin": origin, "tried": list(tried)}
+    return Query(lock, {"account": account_id, "origin": origin, "tried": list(tried)})
 
 
 _LOCK_BATCH: Final = (
@@ -233,7 +235,7 @@ _CLAIM_ANY: Final = (
     )
     .returning(
         Batch.id,
-        Batch.lease_token,
+        type_coerce(Batch.lease_token, Uuid).label("lease_token"),
         Batch.account_id,
         Batch.event_id,
         Event.object_id,
@@ -257,14 +259,14 @@ _CLAIM_BEST: Final = _CLAIM_ANY.where(Batch.id == _LOCK_BATCH.scalar_subquery())
 def _claim_in(connection: Connection, event_id: int, origin: Origin, lease: float) -> _Claimed | None:
     best = {"event": event_id, "lane": origin}
     if origin is not Origin.RETRY:
-        (claimed,) = trip(connection, (_CLAIM_BEST, {**best, "lease": lease}))
+        (claimed,) = trip(connection, Query(_CLAIM_BEST, {**best, "lease": lease}, _Claimed))
     else:
-        (locked,) = trip(connection, (_LOCK_BATCH, best))
+        (locked,) = trip(connection, Query(_LOCK_BATCH, best))
         batch_id = locked.scalar()
         if batch_id is None or _waits(connection, event_id, batch_id):
             return None
-        (claimed,) = trip(connection, (_CLAIM, {"batch": batch_id, "lease": lease}))
-    return next(iter(claimed.rows_as(_Claimed)), None)
+        (claimed,) = trip(connection, Query(_CLAIM, {"batch": batch_id, "lease": lease}, _Claimed))
+    return next(iter(claimed.rows), None)
 
 
 _UNANSWERED: Final = select(Record.id, Record.contact).where(Record.batch_id == bindparam("batch"), Record.unanswered())
@@ -317,9 +319,15 @@ RETURNING l.ready""")
 """Says anew when the lane has something due, and whether it was served; gives whether it has something due now."""
 
 
-def _refresh_lane(event_id: int, origin: Origin, *, served: bool) -> Query:
+class _Refreshed(NamedTuple):
+    """A lane as it is now."""
+
+    ready: bool
+
+
+def _refresh_lane(event_id: int, origin: Origin, *, served: bool) -> Query[_Refreshed]:
     """Say anew when the lane has something due; a statement after the claim, under the lane's lock."""
-    return _REFRESH_LANE, {"event": event_id, "origin": origin, "served": served}
+    return Query(_REFRESH_LANE, {"event": event_id, "origin": origin, "served": served}, _Refreshed)
 
 
 _PUT_ASIDE: Final = (
@@ -347,7 +355,7 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
             records=number,
             consequence="nothing is sent",
         )
-        trip(connection, (_PUT_ASIDE, {"batch": batch.id, "because": because}), lanes.told([batch.id]))
+        trip(connection, Query(_PUT_ASIDE, {"batch": batch.id, "because": because}), lanes.told([batch.id]))
         return None
     attempt_id = None
     if members:
@@ -366,5 +374,5 @@ def _loaded(connection: Connection, batch: _Claimed, in_a_row: int) -> Claim | N
         positions=batch.positions,
         members=members,
         attempt_id=attempt_id,
-        is_more_due=refreshed.scalar(),
+        is_more_due=bool(refreshed.scalar()),
     )

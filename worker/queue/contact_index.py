@@ -33,6 +33,14 @@ class Place(NamedTuple):
     record_id: int
 
 
+class Holder(NamedTuple):
+    """The newest batch that holds a contact of an event."""
+
+    event_id: int
+    contact: str
+    batch_id: int
+
+
 HOLDERS: Final = text("""
 SELECT x.event_id, x.contact, newest.batch_id
 FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) x(event_id bigint, contact text)
@@ -163,9 +171,10 @@ _WITH_MOVED: Final = select(Event.id).where(
 """Events with such a batch: most have none."""
 
 
-def holders(pairs: Iterable[tuple[int, str]]) -> Query:
-    """Find the newest batches that hold contacts, as part of a trip: rows of event, contact and batch."""
-    return HOLDERS, {"pairs": json([{"event_id": event, "contact": contact} for event, contact in pairs])}
+def holders(pairs: Iterable[tuple[int, str]]) -> Query[Holder]:
+    """Find the newest batches that hold contacts, as part of a trip."""
+    facts = {"pairs": json([{"event_id": event, "contact": contact} for event, contact in pairs])}
+    return Query(HOLDERS, facts, Holder)
 
 
 _HOLDING: Final = (
@@ -183,14 +192,14 @@ _NEWEST_WAITING: Final = (
 )
 
 
-def newest_waiting(events: Collection[int]) -> Query:
+def newest_waiting(events: Collection[int]) -> Query[tuple[int, list[int]]]:
     """Find what the newest of these events' batches that wait for others wait for."""
-    return _NEWEST_WAITING, {"events": list(events)}
+    return Query(_NEWEST_WAITING, {"events": list(events)})
 
 
 def held(connection: Connection, pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
     """Find, for pairs of an event and a contact, the newest batch of the event that holds the contact."""
-    rows = connection.execute(*holders(pairs))
+    rows = holders(pairs).alone(connection)
     return {(row.event_id, row.contact): row.batch_id for row in rows}
 
 

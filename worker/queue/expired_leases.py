@@ -56,5 +56,5 @@ def _reclaim(engine: Engine, batch_id: int, event_id: int, origin: Origin) -> No
         log.warning("lease reclaimed", batch=batch_id, claims=claims)
         attempts.lose(connection, batch_id)
         if origin is Origin.RETRY:
-            connection.execute(*freed(batch_id))
+            freed(batch_id).alone(connection)
         lanes.tell(connection, [batch_id])

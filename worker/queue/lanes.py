@@ -17,9 +17,9 @@ ON CONFLICT (event_id, origin) DO UPDATE SET
 """Lowers, or makes, the lanes of those of the batches that wait for no other."""
 
 
-def told(batch_ids: Collection[int]) -> Query:
+def told(batch_ids: Collection[int]) -> Query[None]:
     """Ask for the same as `tell`, as part of a trip."""
-    return _TELL, {"batches": list(batch_ids)}
+    return Query(_TELL, {"batches": list(batch_ids)})
 
 
 def tell(connection: Connection, batch_ids: Collection[int]) -> None:
@@ -28,4 +28,4 @@ def tell(connection: Connection, batch_ids: Collection[int]) -> None:
     The last statement before a commit: a claim skips a lane that is locked.
     """
     if batch_ids:
-        connection.execute(_TELL, {"batches": list(batch_ids)})
+        told(batch_ids).alone(connection)

@@ -16,21 +16,21 @@ _LOCK: Final = select(Event.id).where(Event.id == bindparam("event")).with_for_u
 _LOCK_ALL: Final = select(Event.id).where(Event.id == ids("events")).order_by(Event.id).with_for_update(key_share=True)
 
 
-def lock(event_id: int) -> Query:
+def lock(event_id: int) -> Query[tuple[int]]:
     """Lock an event, as part of a trip; before any batch of it."""
-    return _LOCK, {"event": event_id}
+    return Query(_LOCK, {"event": event_id})
 
 
 def lock_event(connection: Connection, event_id: int) -> None:
     """Lock an event; before any batch of it, and before looking for those that wait or for newer records."""
-    connection.execute(*lock(event_id))
+    lock(event_id).alone(connection)
 
 
-def lock_all(event_ids: Collection[int]) -> Query:
+def lock_all(event_ids: Collection[int]) -> Query[tuple[int]]:
     """Lock events in id order, as part of a trip, before anything of them is read."""
-    return _LOCK_ALL, {"events": list(event_ids)}
+    return Query(_LOCK_ALL, {"events": list(event_ids)})
 
 
 def lock_events(connection: Connection, event_ids: Collection[int]) -> None:
     """Lock events in id order, before anything of them is read."""
-    connection.execute(*lock_all(event_ids))
+    lock_all(event_ids).alone(connection)

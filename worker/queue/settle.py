@@ -130,7 +130,7 @@ def settle(
             commit=True,
         )
 
-    is_owned = _in_transaction(engine, claim, (_SETTLE, {"by_position": contact_ids}), work)
+    is_owned = _in_transaction(engine, claim, _SETTLE, {"by_position": contact_ids}, work)
     if call and not is_owned:
         state.answered(engine, claim.account_id)
     return is_owned
@@ -161,7 +161,7 @@ def postpone(  # noqa: PLR0913
         )
 
     postponed = _POSTPONE_FAILED if spends else _POSTPONE
-    return _in_transaction(engine, claim, (postponed, {"seconds": seconds, "because": because}), work)
+    return _in_transaction(engine, claim, postponed, {"seconds": seconds, "because": because}, work)
 
 
 def give_up(
@@ -181,7 +181,7 @@ def give_up(
             commit=True,
         )
 
-    return _in_transaction(engine, claim, (_GIVE_UP, {}), work)
+    return _in_transaction(engine, claim, _GIVE_UP, {}, work)
 
 
 _FREE: Final = text("""
@@ -198,9 +198,9 @@ ON CONFLICT (event_id, origin) DO UPDATE SET
 """Frees those that wait for a batch, and lowers the lanes of those that wait for no other."""
 
 
-def freed(batch_id: int) -> Query:
+def freed(batch_id: int) -> Query[None]:
     """Free those that wait for a batch, which holds its contacts no longer; under the event's lock, before a commit."""
-    return _FREE, {"batch": batch_id}
+    return Query(_FREE, {"batch": batch_id})
 
 
 def _see(engine: Engine, claim: Claim, answer: Settled, failed: Mapping[int, Rejection] = NONE_FAILED) -> None:
@@ -217,15 +217,17 @@ def _kind(claim: Claim, outcome: Outcome, rejection: Rejection) -> ErrorKind:
     return ErrorKind.of(outcome, rejection.category, rejection.code, rejection.message, about)
 
 
-def _in_transaction(engine: Engine, claim: Claim, move: Query, work: Callable[[Connection], None]) -> bool:
-    ended, facts = move
+def _in_transaction(
+    engine: Engine, claim: Claim, move: Update, facts: Mapping[str, object], work: Callable[[Connection], None]
+) -> bool:
+    ended = Query(move, {"batch": claim.batch_id, "token": claim.token, **facts})
 
     def locked() -> bool:
         with begin(engine) as connection:
             _, moved = trip(
                 connection,
                 locks.lock(claim.event_id),
-                (ended, {"batch": claim.batch_id, "token": claim.token, **facts}),
+                ended,
             )
             if moved.count:
                 work(connection)
@@ -250,7 +252,7 @@ FROM unnest(CAST(:moved AS bigint[])) WITH ORDINALITY x(id, place) WHERE r.id = 
 """Moves records to a batch, in this order."""
 
 
-def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> list[Query]:
+def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> list[Query[None]]:
     """Move the answered members of a batch, which was just moved itself, to a COMPLETE batch of their own."""
     answered = sorted(apart.indexes)
     if not answered:
@@ -265,8 +267,8 @@ def _split(connection: Connection, claim: Claim, apart: PartialAnswer) -> list[Q
     }
     log.info("batch split", batch=claim.batch_id, answered_batch=batch_id, records=len(answered))
     return [
-        (_SPLIT, facts),
-        (_MOVE_ANSWERED, facts),
+        Query(_SPLIT, facts),
+        Query(_MOVE_ANSWERED, facts),
         *_answered(replace(claim, batch_id=batch_id), apart.answer, apart.attempts),
     ]
 
@@ -282,11 +284,11 @@ _KNOWS_EVENTS: Final = (
 """HubSpot took something of the account: so its token and its address are right."""
 
 
-def _answered(claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> list[Query]:
+def _answered(claim: Claim, answer: Settled, attempts: Mapping[int, int]) -> list[Query[None]]:
     return [
         *_errors(claim, Outcome.REJECTED, answer.rejected, attempts),
         *_errors(claim, Outcome.UNCONFIRMED, answer.unconfirmed, attempts),
-        *([(_KNOWS_EVENTS, {"batch": claim.batch_id})] if answer.delivered else []),
+        *([Query(_KNOWS_EVENTS, {"batch": claim.batch_id})] if answer.delivered else []),
     ]
 
 
@@ -334,7 +336,7 @@ _STORE_ERRORS: Final = {
 
 def _errors(
     claim: Claim, outcome: Outcome, rejections: Mapping[int, Rejection], attempts: Mapping[int, int] = NONE
-) -> list[Query]:
+) -> list[Query[None]]:
     if not rejections:
         return []
     rows = [
@@ -349,10 +351,10 @@ def _errors(
         }
         for index, rejection in sorted(rejections.items())
     ]
-    return [(_STORE_ERRORS[outcome], {"first_read": FIRST_READ, "rows": json(rows)})]
+    return [Query(_STORE_ERRORS[outcome], {"first_read": FIRST_READ, "rows": json(rows)})]
 
 
-def _attempt_ended(claim: Claim, call: AttemptResult | None, answer: Settled | None = None) -> list[Query]:
+def _attempt_ended(claim: Claim, call: AttemptResult | None, answer: Settled | None = None) -> list[Query[None]]:
     if claim.attempt_id is None:
         return []
     if call is None:  # nothing was called
