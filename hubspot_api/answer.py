@@ -15,7 +15,7 @@ import orjson
 from hubspot_api.fields import clean, nested, number, objects, read_object, seconds, text, texts
 from hubspot_api.response import NoResponse, Response
 from models.input_check import comparable
-from models.words import Identity
+from models.words import Identity, OwnCategory
 
 LONGEST_EXCERPT: Final = 2_000
 """Characters of what came back that are kept where it went wrong."""
@@ -171,7 +171,9 @@ def _settled(body: dict[str, object], identity: Identity, contacts: Sequence[str
             nameless.append(rejection)
     delivered = {index: vid for index, vid in named.items() if index not in rejected}
     silent = (
-        nameless[0] if nameless else Rejection("UNCONFIRMED", "", "HubSpot answered and named this contact nowhere")
+        nameless[0]
+        if nameless
+        else Rejection(OwnCategory.UNCONFIRMED.value, "", "HubSpot answered and named this contact nowhere")
     )
     unconfirmed = {index: silent for index in range(len(contacts)) if index not in delivered and index not in rejected}
     return Settled(delivered, rejected, unconfirmed)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from models.words import Outcome
+from models.words import Outcome, OwnCategory
 
 
 class Who(StrEnum):
@@ -162,9 +162,9 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
     more by itself if it is not.
     """
     match outcome, category:
-        case Outcome.CANCELED, "SUPERSEDED":
+        case Outcome.CANCELED, OwnCategory.SUPERSEDED:
             return Advice("a later record of the same person and event took its place", Who.NOBODY)
-        case Outcome.CANCELED, "CORRECTED":
+        case Outcome.CANCELED, OwnCategory.CORRECTED:
             return Advice("it was corrected, and the corrected record is sent in its place", Who.NOBODY)
         case Outcome.CANCELED, _:
             return Advice("an operator took it out of the queue: it is not sent", Who.OPERATOR, subject.retry)
@@ -174,7 +174,7 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
                 " stores nothing twice"
             )
             return Advice(means, Who.HUBSPOT, subject.retry)
-        case Outcome.UNCONFIRMED, "CANCELED":
+        case Outcome.UNCONFIRMED, OwnCategory.CANCELED:
             means = (
                 "an operator took it out of the queue after a call that brought no answer: it may have arrived; Turnout"
                 " looks for it at HubSpot, and does not send it again"
@@ -183,7 +183,7 @@ def advise(  # noqa: PLR0911, PLR0913 - a row each
         case Outcome.UNCONFIRMED, _:
             means = (
                 "HubSpot took the request and said neither yes nor no to these"
-                if category == "UNCONFIRMED"
+                if category == OwnCategory.UNCONFIRMED
                 else "HubSpot objected to somebody in the request without saying to whom; these it did not name"
             )
             if is_looked_for:
@@ -242,7 +242,7 @@ def follows(record: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per
         case Outcome.PENDING:
             because = f" ({record['postponed_because']})" if record["postponed_because"] else ""
             return f"waits for its turn{because}" if record["is_due"] else f"due at {_at(record['due_at'])}{because}"
-        case Outcome.CANCELED if error.get("category") in {"SUPERSEDED", "CORRECTED"}:
+        case Outcome.CANCELED if error.get("category") in {OwnCategory.SUPERSEDED, OwnCategory.CORRECTED}:
             return f"{error['category'].lower()} by record {by}{_looked_for(error)}"
     if error.get("resolution") == "dismissed":
         return f"{record['outcome']}, dismissed: {error['resolved_because']}"

@@ -16,7 +16,7 @@ import orjson
 from models.advice import is_about_event
 from models.message import Address
 from models.spelling import unfolded
-from models.words import Outcome
+from models.words import Outcome, OwnCategory
 
 LONGEST: Final = 300
 """Characters: what a message says, it says in its first sentence or two."""
@@ -114,9 +114,12 @@ class About(NamedTuple):
         return self.is_unknown or is_about_event(category, code, message, beside, names)
 
 
-CANCELED: Final = ErrorKind.of(Outcome.CANCELED, "CANCELED", "", "canceled by an operator")
+CANCELED: Final = ErrorKind.of(Outcome.CANCELED, OwnCategory.CANCELED.value, "", "canceled by an operator")
 """What an operator takes out of the queue."""
 IN_DOUBT: Final = ErrorKind.of(
-    Outcome.UNCONFIRMED, "CANCELED", "", "canceled by an operator, after a call that brought no answer"
+    Outcome.UNCONFIRMED,
+    OwnCategory.CANCELED.value,
+    "",
+    "canceled by an operator, after a call that brought no answer",
 )
 """What an operator takes out of the queue after it may have arrived: it is looked for, and not sent again."""

@@ -52,6 +52,21 @@ class Outcome(StrEnum):
     """By an operator, superseded or corrected; the error says which."""
 
 
+class OwnCategory(StrEnum):
+    """The categories of errors that are Turnout's own; any other is HubSpot's word."""
+
+    SUPERSEDED = "SUPERSEDED"
+    """Canceled: a later record of its contact and event took its place."""
+    CORRECTED = "CORRECTED"
+    """Canceled: the record that corrects it is sent in its place."""
+    CANCELED = "CANCELED"
+    """By an operator; unconfirmed where a call for it had brought no answer."""
+    GIVEN_UP = "GIVEN_UP"
+    """Failed: no call for it brought an answer."""
+    UNCONFIRMED = "UNCONFIRMED"
+    """HubSpot answered, and did not name it."""
+
+
 class Resolution(StrEnum):
     """How an error ended."""
 

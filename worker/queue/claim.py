@@ -40,7 +40,7 @@ from models.estimate import FLOOR
 from models.message import Address
 from models.moves import Move
 from models.tables import Account, Batch, Error, Event, Lane, Record, fixed, seconds
-from models.words import AttemptKind, Identity, Origin, Outcome, Resolution, State
+from models.words import AttemptKind, Identity, Origin, Outcome, OwnCategory, Resolution, State
 from worker.accounts.state import hold, may_send
 from worker.database import json
 from worker.log import get_logger
@@ -281,7 +281,7 @@ _SUPERSEDE: Final = insert(Error).from_select(
         *("record_id", "batch_id", "account_id", "outcome", "category", "message", "context"),
         *("resolution", "resolved_at", "verify_at"),
     ],
-    select(*(Record.id, Record.batch_id, Batch.account_id, fixed(Outcome.CANCELED), literal_column("'SUPERSEDED'")))
+    select(*(Record.id, Record.batch_id, Batch.account_id, fixed(Outcome.CANCELED), fixed(OwnCategory.SUPERSEDED)))
     .add_columns(func.concat("overtaken by record ", _NEWER.c.by, ", accepted later"))
     .add_columns(case((MAY_HAVE_ARRIVED, _BY.concat(LOOKED_FOR)), else_=_BY))
     .add_columns(fixed(Resolution.SUPERSEDED), func.now())

@@ -37,7 +37,7 @@ from hubspot_api.answer import Rejection, Settled
 from models.error_signature import About, ErrorKind
 from models.moves import Move
 from models.tables import BATCH_IDS, NOBODY, Account, Batch, Error, Record, fixed, seconds
-from models.words import Origin, Outcome
+from models.words import Origin, Outcome, OwnCategory
 from worker.accounts import state
 from worker.database import draw, json, repeat
 from worker.log import get_logger
@@ -168,7 +168,9 @@ def give_up(
     engine: Engine, claim: Claim, because: str, call: AttemptResult | None, apart: PartialAnswer = NOTHING
 ) -> bool:
     """Give a batch up: its records have failed, and can be retried."""
-    failed = dict.fromkeys(sorted(set(range(len(claim.members))) - apart.indexes), Rejection("GIVEN_UP", "", because))
+    failed = dict.fromkeys(
+        sorted(set(range(len(claim.members))) - apart.indexes), Rejection(OwnCategory.GIVEN_UP.value, "", because)
+    )
     _see(engine, claim, apart.answer, failed)
 
     def work(connection: Connection) -> None:
