@@ -35,7 +35,7 @@ from hubspot_api.reaction import OUTAGE
 from models import outcome as derived
 from models.accept_rules import Rules
 from models.outcome import LastError
-from models.tables import Batch, Record
+from models.tables import Batch, ReadBack, Record
 from models.words import Door, Origin, Outcome, Resolution, State, Status
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
@@ -881,7 +881,7 @@ class Attendance(RuleBasedStateMachine):
             result = ReadBackResult(one, Resolution.DISMISSED, {"found": False}, because="it is not there")
             still = still and one.reads == record.reads and record.look_at < math.inf
         else:  # the release before knows nothing of what was canceled, and goes on
-            said = {"found": False, **({"left": "it is not there"} if leaves else {})}
+            said = ReadBack(found=False, left="it is not there") if leaves else ReadBack(found=False)
             result = ReadBackResult(one, None, said, None if leaves else 600.0)
             still = still and one.reads == record.reads and record.look_at < math.inf
         with self.engine.begin() as connection:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text, update
 import worker.delivery.read_back
 from hubspot_api.client import get
 from hubspot_api.egress import Egress
-from models.tables import Account, Attempt, Batch, Error, Record
+from models.tables import Account, Attempt, Batch, Error, ReadBack, Record
 from models.verification_policy import WAITS
 from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from sandbox.address import Read
@@ -771,7 +771,7 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
     do(context.engine, update(Error).values(verify_at=func.now()))
     accounts_due(context.engine)
     turn = unconfirmed.take(context.engine, 1, 60, 3)
-    evidence = {"reads": 1, "late": True}
+    evidence = ReadBack(reads=1, where="late")
     absent = [read_back_results.ReadBackResult(record, None, evidence, 5.0) for record in turn.records]
     final = [
         read_back_results.ReadBackResult(turn.records[0], how, evidence)
@@ -785,7 +785,7 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
         assert [read_back_results.store(connection, [result]) for result in final] == [0, 0]
     unconfirmed.put_back(context.engine, turn.records[:1], 0)
     assert [(error.reads, error.resolution) for error in errors(context)] == [(2, "dismissed"), (2, None)]
-    assert not [error for error in errors(context) if "late" in error.context["read_back"]]
+    assert not [error for error in errors(context) if error.context["read_back"]["where"] == "late"]
     assert all(error.due_in > 60 for error in errors(context))
 
 

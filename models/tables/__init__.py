@@ -17,7 +17,7 @@ Records and errors carry no foreign keys: each would cost a look-up and a row lo
 
 from models.tables.accounts import Account
 from models.tables.base import Base, among, fixed, ids, seconds, words
-from models.tables.errors import Error, ErrorGroup
+from models.tables.errors import Error, ErrorContext, ErrorGroup, ReadBack, looked_for
 from models.tables.keys import Key, Secret, Session
 from models.tables.operations import Act, Job, JobItem, Schedule
 from models.tables.queue import BATCH_IDS, NOBODY, RECORD_IDS, Attempt, Batch, Event, Lane, Record
@@ -38,6 +38,7 @@ __all__ = [
     "Batch",
     "Erasure",
     "Error",
+    "ErrorContext",
     "ErrorGroup",
     "Event",
     "Job",
@@ -46,6 +47,7 @@ __all__ = [
     "Lane",
     "Notification",
     "Purged",
+    "ReadBack",
     "Record",
     "Refused",
     "Schedule",
@@ -59,6 +61,7 @@ __all__ = [
     "among",
     "fixed",
     "ids",
+    "looked_for",
     "seconds",
     "words",
 ]

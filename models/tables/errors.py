@@ -1,12 +1,73 @@
 """Errors, the history of each record, and what they have in common."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final, Literal, TypedDict
 
-from sqlalchemy import ColumnElement, Identity as Identified, Index, Integer, SmallInteger, text
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    Identity as Identified,
+    Index,
+    Integer,
+    SmallInteger,
+    and_,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.tables.base import NOW, VACUUMED_EARLY, Base
 from models.words import Outcome, Resolution
+
+
+class ReadBack(TypedDict, total=False):
+    """What an error keeps of looking for its record at HubSpot; each look leaves of what was there `first` alone.
+
+    Releases that run side by side share these names. `worker.queue.read_back_results` has some of them in raw SQL.
+    """
+
+    because: str
+    """Why it is looked for although its outcome stands; until its first look."""
+    reads: int
+    """Looks, with this one."""
+    where: str
+    """Which of HubSpot's views was read."""
+    found: bool
+    seen: Sequence[Mapping[str, object]]
+    """Rows of that view."""
+    refused: str
+    """HubSpot's words, where it does not show the view."""
+    by: int
+    """The later record of ours that it shows."""
+    left: str
+    """Why it is looked for no longer."""
+    first: str
+    last: str
+    """When it was looked for first and last."""
+    sent_again: Literal[True]
+    """It was looked for in vain, and sent once more."""
+    stopped: str
+    """Why nothing of its account can be read."""
+
+
+class ErrorContext(TypedDict, total=False):
+    """What Turnout itself adds to the context of an error; the rest is HubSpot's."""
+
+    by: int
+    """The record that took its place."""
+    read_back: ReadBack
+
+
+def looked_for(because: str) -> ColumnElement[dict[str, object]]:
+    """Give what is added to the context of an error whose record is looked for although its outcome stands."""
+    context = ErrorContext(read_back=ReadBack(because=because))
+    return literal_column(f"'{orjson.dumps(context).decode()}'::jsonb", JSONB)
+
+
+_READ_BACK: Final[ColumnElement[str]] = literal_column("'read_back'")
 
 
 class ErrorGroup(Base):
@@ -48,6 +109,7 @@ class Error(Base):
     code: Mapped[str] = mapped_column(server_default="")
     message: Mapped[str]
     context: Mapped[dict[str, object]] = mapped_column(server_default="{}")
+    """What HubSpot said beside the message, with our own (`ErrorContext`)."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     verify_at: Mapped[datetime | None]
     """When an unconfirmed record is read back next; none once that is over."""
@@ -71,3 +133,24 @@ class Error(Base):
     def is_looked_for(cls) -> ColumnElement[bool]:
         """Give the condition of an error whose record is read back, as `ix_errors_verify` has them."""
         return cls.verify_at.is_not(None)
+
+    @classmethod
+    def is_left_in_doubt(cls) -> ColumnElement[bool]:
+        """Give the condition of an error whose record was to be looked for, and neither found nor given up."""
+        left = cls.context[_READ_BACK].has_key(literal_column("'left'"))
+        return and_(cls.context.has_key(_READ_BACK), ~left)
+
+    @classmethod
+    def was_sent_again(cls) -> ColumnElement[bool]:
+        """Give the condition of an error whose record was looked for in vain, and sent once more."""
+        return cls.context.contains(ErrorContext(read_back=ReadBack(sent_again=True)))
+
+    @classmethod
+    def context_when_sent_again(cls) -> ColumnElement[dict[str, object]]:
+        """Give the context by which `was_sent_again` knows it."""
+        return func.jsonb_set(cls.context, literal_column("'{read_back,sent_again}'"), literal_column("'true'"))
+
+    @classmethod
+    def not_read_because(cls) -> ColumnElement[str | None]:
+        """Give why nothing of its account can be read, where that stopped the reading."""
+        return func.jsonb_extract_path_text(cls.context, "read_back", "stopped")

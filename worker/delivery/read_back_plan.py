@@ -21,6 +21,7 @@ from hubspot_api.participations import (
     is_worth_paging,
     judge,
 )
+from models.tables import ReadBack
 from models.verification_policy import Cancel, Leave, after_absence, is_asked_for_alone
 from models.words import Resolution
 from worker.queue.read_back_results import ReadBackResult
@@ -206,7 +207,8 @@ def _found(record: Unconfirmed, row: Participation, where: str) -> ReadBackResul
 
 def _overtaken(record: Unconfirmed, verdict: Overtaken) -> ReadBackResult:
     said = _evidence(record, IN_CONTACTS_VIEW, [verdict.row.as_json()], found=True)
-    return ReadBackResult(record, Resolution.SUPERSEDED, {**said, "by": verdict.by})
+    said["by"] = verdict.by
+    return ReadBackResult(record, Resolution.SUPERSEDED, said)
 
 
 def _absent(  # noqa: PLR0913 - what was seen, and where
@@ -232,11 +234,10 @@ def _absent(  # noqa: PLR0913 - what was seen, and where
     if isinstance(follows, Cancel):
         return ReadBackResult(record, Resolution.DISMISSED, said, because=follows.because)
     if isinstance(follows, Leave):
-        return ReadBackResult(record, None, {**said, "left": follows.because})
+        said["left"] = follows.because
+        return ReadBackResult(record, None, said)
     return ReadBackResult(record, None, said, follows.seconds)
 
 
-def _evidence(
-    record: Unconfirmed, where: str, seen: Sequence[Mapping[str, object]], *, found: bool
-) -> dict[str, object]:
+def _evidence(record: Unconfirmed, where: str, seen: Sequence[Mapping[str, object]], *, found: bool) -> ReadBack:
     return {"reads": record.reads + 1, "where": where, "found": found, "seen": seen}

@@ -19,8 +19,8 @@ from models.fingerprint import fingerprint
 from models.input_check import Candidate, Reason
 from models.message import Address, Message, read_fields
 from models.outcome import LastError, outcome
-from models.tables import Account, Batch, Event, Record, Submission, ids
-from models.words import Door, Identity, Origin, Outcome, Resolution, State
+from models.tables import Account, Batch, ErrorContext, Event, Record, Submission, ids
+from models.words import Door, Identity, Origin, Outcome, OwnCategory, Resolution, State
 from worker.database import rows_as
 from worker.intake import accept, addressed, receipts, store
 from worker.intake.receipts import Part, own_part
@@ -74,7 +74,7 @@ class OldRecord:
     error_id: int | None
     category: str | None
     resolution: Resolution | None
-    context: Mapping[str, Any] | None
+    context: ErrorContext | None
 
     @property
     def address(self) -> Address:
@@ -181,8 +181,8 @@ def _closed(old: OldRecord) -> Reason:
             return Reason(where, "is on its way", f"once it failed; or before: turnout cancel {old.batch_id}")
         case Outcome.DELIVERED:
             return Reason(where, "is delivered", "a record of its own with what is right, and one that cancels this")
-        case Outcome.CANCELED if old.category in {"CORRECTED", "SUPERSEDED"}:
-            by = (old.context or {}).get("by")
+        case Outcome.CANCELED if old.category in {OwnCategory.CORRECTED, OwnCategory.SUPERSEDED}:
+            by = old.context and old.context.get("by")
             return Reason(where, f"was {old.category.lower()} by record {by}", f"record {by} corrected")
     return Reason(where, f"has its error {old.resolution}", "a record with an open error (turnout errors)")
 

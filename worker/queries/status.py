@@ -98,7 +98,7 @@ def destination_of(url: str) -> str:
 
 
 def _accounts() -> Select[Any]:
-    stopped = func.jsonb_extract_path_text(Error.context, "read_back", "stopped")
+    stopped = Error.not_read_because()
     read_back = (
         select(stopped.label("because"), Error.verify_at.label("until"))
         .where(Error.account_id == Account.id, Error.verify_at > func.now())

@@ -6,22 +6,16 @@ there: it is `rejected`, it has `failed`, or a newer one took its place.
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, exists, func, literal_column, or_
 from sqlalchemy.orm import aliased
 
-from models.tables import Attempt, Batch, Error, Record, fixed
+from models.tables import Attempt, Batch, Error, Record, fixed, looked_for
 from models.words import AttemptKind, Outcome
 
 FIRST_READ: Final = 5.0
 """Seconds until what HubSpot left open is first looked for: a write is not readable at once."""
 
 _Earlier: Final = aliased(Error, name="earlier")
-_WAS_LOOKED_FOR: Final = and_(
-    _Earlier.context.has_key(literal_column("'read_back'")),
-    ~_Earlier.context[literal_column("'read_back'")].has_key(literal_column("'left'")),
-)
-"""And neither found nor given up when somebody moved it."""
 MAY_HAVE_ARRIVED: Final[ColumnElement[bool]] = or_(
     exists()
     .where(
@@ -33,7 +27,7 @@ MAY_HAVE_ARRIVED: Final[ColumnElement[bool]] = or_(
     exists()
     .where(
         _Earlier.record_id == Record.id,
-        or_(_Earlier.outcome.in_([fixed(Outcome.FAILED), fixed(Outcome.UNCONFIRMED)]), _WAS_LOOKED_FOR),
+        or_(_Earlier.outcome.in_([fixed(Outcome.FAILED), fixed(Outcome.UNCONFIRMED)]), _Earlier.is_left_in_doubt()),
     )
     .correlate(Record),
 )
@@ -41,7 +35,5 @@ MAY_HAVE_ARRIVED: Final[ColumnElement[bool]] = or_(
 
 A call that is not over counts for nothing yet: it is completed before its batch is anybody else's.
 """
-LOOKED_FOR: Final[ColumnElement[dict[str, object]]] = literal_column(
-    """'{"read_back": {"because": "an earlier call brought no answer"}}'::jsonb""", JSONB
-)
+LOOKED_FOR: Final = looked_for("an earlier call brought no answer")
 """What is added to the context of an error whose record may have arrived: it is known by this after a retry too."""

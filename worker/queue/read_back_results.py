@@ -1,12 +1,13 @@
 """What looking for unconfirmed records came to: they are delivered, superseded, canceled, or looked for again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, text
 
 from models.error_signature import CANCELED
+from models.tables import ReadBack
 from models.words import Resolution
 from worker.database import json
 from worker.queue.unconfirmed import Unconfirmed
@@ -20,7 +21,7 @@ class ReadBackResult:
     resolution: Resolution | None
     """Confirmed where HubSpot shows it, superseded where it shows a later one of ours, dismissed where it does not
     show what an operator canceled; else none."""
-    evidence: Mapping[str, object]
+    evidence: ReadBack
     seconds: float | None = None
     """Until the next step; none where there is none."""
     because: str = ""

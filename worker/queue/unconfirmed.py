@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     exists,
     func,
-    literal_column,
     null,
     or_,
     select,
@@ -123,7 +122,7 @@ _OPEN: Final = (
             _Before.record_id == Error.record_id,
             _Before.id < Error.id,
             _Before.resolution == fixed(Resolution.RETRIED),
-            _Before.context.contains({"read_back": {"sent_again": True}}),
+            _Before.was_sent_again(),
         )
         .label("sent_again"),
         and_(Error.category == IN_DOUBT.category, _IS_OPEN).label("canceled"),
@@ -286,7 +285,7 @@ _SEND_AGAIN: Final = (
         verify_at=null(),
         resolution=Resolution.RETRIED,
         resolved_at=func.now(),
-        context=func.jsonb_set(Error.context, literal_column("'{read_back,sent_again}'"), literal_column("'true'")),
+        context=Error.context_when_sent_again(),
     )
     .returning(Error.record_id)
 )
