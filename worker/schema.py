@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, select, text
 
 import migrations
+from models.tables import SchemaRevision
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ _ARE_THERE: Final = text(
     "SELECT to_regclass('alembic_version') IS NOT NULL, to_regclass('schema_revisions') IS NOT NULL"
 )
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
-_ALLOWED: Final = text("SELECT FROM schema_revisions WHERE revision = :needed")
+_ALLOWED: Final = select(SchemaRevision.revision).where(SchemaRevision.revision == bindparam("needed"))
 
 
 def read_schema(connection: Connection) -> Schema:

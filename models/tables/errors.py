@@ -151,6 +151,13 @@ class Error(Base):
         return func.jsonb_set(cls.context, literal_column("'{read_back,sent_again}'"), literal_column("'true'"))
 
     @classmethod
+    def context_when_not_read(cls, because: ColumnElement[str]) -> ColumnElement[dict[str, object]]:
+        """Give the context that says why nothing of its account can be read."""
+        stopped = func.jsonb_build_object(literal_column("'stopped'"), because, type_=JSONB)
+        read_back = func.coalesce(cls.context[_READ_BACK], literal_column("'{}'", JSONB)).concat(stopped)
+        return cls.context.concat(func.jsonb_build_object(_READ_BACK, read_back, type_=JSONB))
+
+    @classmethod
     def not_read_because(cls) -> ColumnElement[str | None]:
-        """Give why nothing of its account can be read, where that stopped the reading."""
+        """Give the same reason back, where that stopped the reading."""
         return func.jsonb_extract_path_text(cls.context, "read_back", "stopped")

@@ -7,10 +7,25 @@ stream, Celery or file, the one whose name the message gives as its producer.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, and_, any_, bindparam, func, insert, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Engine,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    column,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 
 from models.input_check import Reason
@@ -132,24 +147,23 @@ def refuse(engine: Engine, submission: UUID, part: str, producer: str, items: Se
     repeat(work)
 
 
-_SEEN: Final = text("""
-SELECT s.submission, s.part
-FROM unnest(CAST(:submissions AS uuid[]), CAST(:parts AS text[])) x(submission, part)
-JOIN submissions s ON s.submission = x.submission AND s.part = x.part""")
+_ASKED: Final = (
+    func.unnest(bindparam("submissions", type_=ARRAY(Uuid)), bindparam("parts", type_=ARRAY(Text)))
+    .table_valued(column("submission", Uuid), column("part", Text))
+    .render_derived(name="asked")
+)
+_SEEN: Final = (
+    select(Submission.submission, Submission.part)
+    .select_from(_ASKED)
+    .join(Submission, and_(Submission.submission == _ASKED.c.submission, Submission.part == _ASKED.c.part))
+)
 """Those parts of submissions that have a receipt."""
 
 
-class _Seen(NamedTuple):
-    """A part that has a receipt."""
-
-    submission: UUID
-    part: str
-
-
-def _seen(parts: Sequence[Part]) -> Query[_Seen]:
+def _seen(parts: Sequence[Part]) -> Query[tuple[UUID, str]]:
     """Ask which parts have a receipt, as part of a trip."""
     facts = {"submissions": [part.submission for part in parts], "parts": [part.part for part in parts]}
-    return Query(_SEEN, facts, _Seen)
+    return Query(_SEEN, facts)
 
 
 def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query[object]) -> list[Part]:
@@ -157,10 +171,10 @@ def number_unseen(connection: Connection, parts: Sequence[Part], *before: Query[
 
     What comes `before` goes in the same trip.
     """
-    found: QueryResult[_Seen]
+    found: QueryResult[tuple[UUID, str]]
     numbers: QueryResult[Drawn]
     *_, found, numbers = trip(connection, *before, _seen(parts), drawn(SUBMISSION_IDS, len(parts)))
-    have_receipts: set[tuple[UUID, str]] = set(found.rows)
+    have_receipts = set(found.rows)
     unseen = []
     for part in parts:
         key = (part.submission, part.part)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from hubspot_api.answer import Answer, Settled
 from models.tables import Attempt, ids
@@ -109,9 +109,8 @@ def lose(connection: Connection, batch_id: int) -> None:
 
 
 FORGET_BATCHES: Final = delete(Attempt).where(Attempt.batch_id == ids("batches"))
-OLDEST_READ_BACKS: Final = text("""
-DELETE FROM attempts WHERE started_at < :cutoff
-  AND id IN (SELECT id FROM attempts WHERE batch_id IS NULL ORDER BY id LIMIT :most)""")
+_OLDEST: Final = select(Attempt.id).where(Attempt.batch_id.is_(None)).order_by(Attempt.id).limit(bindparam("most"))
+OLDEST_READ_BACKS: Final = delete(Attempt).where(Attempt.started_at < bindparam("cutoff"), Attempt.id.in_(_OLDEST))
 """Deletes the oldest calls for records of several batches, by the index of those."""
 
 

@@ -193,14 +193,20 @@ def put_back(engine: Engine, records: Sequence[Unconfirmed], wait: float) -> Non
         connection.execute(_PUT_BACK, {"errors": [record.error_id for record in records], "wait": wait})
 
 
-_PUT_OFF: Final = text("""
-UPDATE errors SET verify_at = now() + CAST(:wait AS float8) * interval '1 second',
-  context = context || jsonb_build_object('read_back',
-    coalesce(context -> 'read_back', '{}') || jsonb_build_object('stopped', CAST(:because AS text)))
-WHERE id = ANY(ARRAY(
-  SELECT id FROM errors
-  WHERE account_id = :account AND verify_at <= now() + CAST(:wait AS float8) * interval '1 second'
-  ORDER BY verify_at, id LIMIT :most FOR UPDATE SKIP LOCKED))""")
+_UNTIL: Final = func.now() + seconds("wait")
+_DUE_BEFORE: Final = (
+    select(Error.id)
+    .where(Error.account_id == bindparam("account"), Error.verify_at <= _UNTIL)
+    .order_by(Error.verify_at, Error.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_PUT_OFF: Final = (
+    update(Error)
+    .where(Error.id == any_(func.array(_DUE_BEFORE, type_=ARRAY(BigInteger))))
+    .values(verify_at=_UNTIL, context=Error.context_when_not_read(bindparam("because", type_=Text)))
+)
 """Puts off an account's errors that would be due before, and notes why."""
 
 

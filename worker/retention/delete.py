@@ -15,8 +15,11 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Update,
+    Uuid,
+    any_,
     bindparam,
     delete,
+    exists,
     func,
     select,
     text,
@@ -26,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.outcome import LastError, outcome
-from models.tables import Batch, Purged, Record, Submission, ids
+from models.tables import Batch, Notification, Purged, Record, Refused, Submission, ids
 from worker.operations import audit_log
 from worker.queries import job_results
 from worker.queue import attempts
@@ -119,9 +122,12 @@ def _note(connection: Connection, purging: Update, numbers: Mapping[int, int]) -
 
 # The rest
 
-REFUSED: Final = text("""
-DELETE FROM refused WHERE refused_at < :cutoff AND id IN (SELECT id FROM refused ORDER BY id LIMIT :most)
-RETURNING submission_id, inputs""")
+_OLDEST_REFUSED: Final = select(Refused.id).order_by(Refused.id).limit(bindparam("most"))
+REFUSED: Final = (
+    delete(Refused)
+    .where(Refused.refused_at < bindparam("cutoff"), Refused.id.in_(_OLDEST_REFUSED))
+    .returning(Refused.submission_id, Refused.inputs)
+)
 """Deletes the oldest refused inputs, by id: what was refused earlier has the smaller one."""
 RECEIPTS: Final = text("""
 WITH gone AS (
@@ -133,9 +139,10 @@ SELECT array_agg(DISTINCT submission) AS submissions, count(*) AS receipts,
   coalesce(sum(refused), 0)::bigint AS refused
 FROM gone""")
 """Deletes the oldest receipts of which nothing is left, and sums up what they counted."""
-NOTIFICATIONS: Final = text("""
-DELETE FROM notifications n WHERE n.submission = ANY(:submissions)
-  AND NOT EXISTS (SELECT FROM submissions s WHERE s.submission = n.submission)""")
+NOTIFICATIONS: Final = delete(Notification).where(
+    Notification.submission == any_(bindparam("submissions", type_=ARRAY(Uuid))),
+    ~exists().where(Submission.submission == Notification.submission),
+)
 """Deletes what webhooks were told of submissions whose last receipt has gone."""
 
 

@@ -8,7 +8,8 @@ after it. Nothing else does: an error that nobody resolved for so long keeps onl
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, and_, exists, or_, select, text, true
+from sqlalchemy import ARRAY, BigInteger, Connection, and_, bindparam, exists, func, or_, select, true
+from sqlalchemy.dialects.postgresql import array
 
 from models.outcome import LastError, outcome
 from models.tables import Batch, Error, Record, fixed, ids
@@ -18,9 +19,8 @@ from worker.queue.contact_index import Place, after_sendable, oldest_sendable
 READ_BACK: Final = select(Error.batch_id).where(Error.batch_id == ids("batches"), Error.is_looked_for())
 """Batches with a record that is still read back."""
 
-WAITED_FOR: Final = text("""
-SELECT x.id FROM unnest(CAST(:batches AS bigint[])) x(id)
-WHERE EXISTS (SELECT FROM batches w WHERE w.after @> ARRAY[x.id] AND w.after <> '{}')""")
+_ASKED: Final = func.unnest(bindparam("batches", type_=ARRAY(BigInteger))).column_valued("asked")
+WAITED_FOR: Final = select(_ASKED).where(exists().where(Batch.after.contains(array([_ASKED])), Batch.waits()))
 """Batches that another one waits for, whatever they say of themselves."""
 
 _TOOK_IT_ONCE: Final = exists().where(Error.record_id == Record.id, Error.outcome == fixed(Outcome.UNCONFIRMED))
