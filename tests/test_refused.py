@@ -424,7 +424,7 @@ def test_the_reason_that_was_typed_is_kept_where_the_choice_has_changed(
 
 def do_jobs(engine: Engine, context: Context) -> None:
     jobs.work(engine, context.rules, 5)
-    assert ask(engine, select(Job.id).where(Job.ended_at.is_(None))) == []
+    assert ask(engine, select(Job.id).where(Job.is_under_way())) == []
 
 
 def test_a_viewer_sees_the_groups_and_no_address(viewer: Visitor, submit: Submit) -> None:

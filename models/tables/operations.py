@@ -82,6 +82,11 @@ class Job(Base):
     pinned: Mapped[bool] = mapped_column(server_default=text("false"))
     """It is done to the items that were stored with it, as they were shown, and to nothing else."""
 
+    @classmethod
+    def is_under_way(cls) -> ColumnElement[bool]:
+        """Give the condition of a job that has not ended, as `ix_jobs_under_way` has them."""
+        return cls.ended_at.is_(None)
+
 
 class JobItem(Base):
     """What became of one in a job; where what it is done to was pinned, also what waits for its turn."""

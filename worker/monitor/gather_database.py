@@ -85,7 +85,7 @@ _JOBS: Final = (
             else_="queued",
         ).label("standing")
     )
-    .where(Job.ended_at.is_(None))
+    .where(Job.is_under_way())
     .order_by(Job.due_at, Job.id)
     .limit(JOBS)
     .subquery("job")

@@ -167,7 +167,7 @@ _ACTIONS: Final = (
         func.coalesce(
             func.jsonb_extract_path_text(Job.params, BECAUSE), func.jsonb_extract_path_text(_ACT.filter, BECAUSE)
         ).label("because"),
-        and_(Job.id.is_not(None), Job.ended_at.is_(None)).label("is_under_way"),
+        and_(Job.id.is_not(None), Job.is_under_way()).label("is_under_way"),
         func.coalesce(Job.stopped, false()).label("stopped"),
     )
     .outerjoin(Job, Job.id == _ACT.id)

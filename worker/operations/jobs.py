@@ -99,7 +99,7 @@ def ask_to_mend(
 
 _IS_KNOWN: Final = Job.action.in_([fixed(action) for action in Action])
 """A job of a kind that a later release has is left to its workers, which run beside while it is rolled out."""
-_WAITS: Final = (Job.ended_at.is_(None), ~Job.on_hold, _IS_KNOWN)
+_WAITS: Final = (Job.is_under_way(), ~Job.on_hold, _IS_KNOWN)
 _IS_DUE: Final = select(select(Job.id).where(*_WAITS, Job.due_at <= func.now()).exists())
 
 
@@ -138,7 +138,7 @@ def finish(engine: Engine, rules: Rules, job_id: int) -> Iterator[JobSummary]:
 
 _POSTPONE: Final = (
     update(Job)
-    .where(Job.id == bindparam("job"), Job.ended_at.is_(None))
+    .where(Job.id == bindparam("job"), Job.is_under_way())
     .values(due_at=func.now() + seconds("again"), last_error=bindparam("why"))
 )
 
@@ -220,9 +220,7 @@ def _go_on(connection: Connection, job_id: int, done: StepResult) -> None:
 
 def _ended(connection: Connection, job_id: int, **how: object) -> bool:
     """End a job that has not ended, and note to how many it was done; say whether it had not."""
-    ended = (
-        update(Job).where(Job.id == job_id, Job.ended_at.is_(None)).values(ended_at=func.now(), last_error="", **how)
-    )
+    ended = update(Job).where(Job.id == job_id, Job.is_under_way()).values(ended_at=func.now(), last_error="", **how)
     done = connection.execute(ended.returning(Job.done)).scalar()
     if done is not None:
         connection.execute(update(Act).where(Act.id == job_id).values(number=done))
@@ -238,7 +236,7 @@ def hold(engine: Engine, job_id: int, found: Tally) -> None:
 
 def begin(engine: Engine, by: Actor, job_id: int) -> bool:
     """Begin a job that was on hold; false where it is none."""
-    begun = update(Job).where(Job.id == job_id, Job.on_hold, Job.ended_at.is_(None))
+    begun = update(Job).where(Job.id == job_id, Job.on_hold, Job.is_under_way())
     with engine.begin() as connection:
         is_begun = bool(connection.execute(begun.values(on_hold=False, due_at=func.now())).rowcount)
         if is_begun:

@@ -292,7 +292,7 @@ def _now(connection: Connection) -> datetime:
 
 
 def _is_under_way(connection: Connection, job_id: int | None) -> bool:
-    under_way = select(Job.id).where(Job.id == job_id, Job.ended_at.is_(None))
+    under_way = select(Job.id).where(Job.id == job_id, Job.is_under_way())
     return connection.execute(under_way).one_or_none() is not None
 
 

@@ -64,7 +64,7 @@ def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> lis
 
 def jobs_under_way(connection: Connection, limit: int) -> list[JobSummary]:
     """List the jobs that are under way, the oldest first."""
-    under_way = _JOBS.where(Job.ended_at.is_(None), ~Job.on_hold)
+    under_way = _JOBS.where(Job.is_under_way(), ~Job.on_hold)
     return rows_as(JobSummary, connection.execute(under_way.order_by(Job.due_at, Job.id).limit(limit)))
 
 
