@@ -10,10 +10,11 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Connection, Float, Select, and_, case, cast, func, select, true
 from sqlalchemy.orm import aliased
 
-from models.tables import Account, Batch, Error, Lane, fixed
+from models.tables import Account, Batch, Lane, fixed
 from models.words import Status
 from worker.database import rows_as
 from worker.queries.rows import AT_MOST
+from worker.queries.waiting import looked_for
 
 LANES: Final = 500
 """Lanes of an account in which what is due is looked for: those that are served next, and those due first."""
@@ -91,9 +92,8 @@ def _of_batches() -> Select[str, str, int, int, float]:
 
 
 def _looked_for() -> Select[Any]:
-    """Group the unconfirmed records that are looked for in HubSpot, those due first."""
-    few = select(Error).where(Error.verify_at.is_not(None)).order_by(Error.account_id, Error.verify_at)
-    error = aliased(Error, few.limit(AT_MOST).subquery("error"))
+    """Group the records that are looked for in HubSpot."""
+    error = looked_for(AT_MOST)
     return (
         select(
             Account.name.label("account"),

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, case, func, literal_column, or_, select, true
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import aliased
 
 from models.message import DEFAULT_ACCOUNT
 from models.tables import Account, Batch, Error, Key, Notification, Refused, fixed
@@ -157,9 +156,8 @@ def _webhooks() -> Select[Any]:
 
 
 def _looked_for() -> Select[Any]:
-    """Give the unconfirmed records that are looked for in HubSpot: they wait too, although no batch does."""
-    few = select(Error).where(Error.verify_at.is_not(None)).order_by(Error.account_id, Error.verify_at)
-    error = aliased(Error, few.limit(AT_MOST // 4).subquery("error"))
+    """Group the records that are looked for in HubSpot."""
+    error = waiting.looked_for(waiting.LOOKED_AT)
     why = func.coalesce(Account.stopped_because(), "not confirmed by HubSpot: looked for there")
     return (
         select(

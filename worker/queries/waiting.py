@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, case, cast, func, select
 from sqlalchemy.orm import aliased
 
-from models.tables import Account, Batch, fixed, ids
+from models.tables import Account, Batch, Error, fixed, ids
 from models.words import Status
 from worker.database import rows_as
 from worker.queries.rows import AT_MOST
@@ -65,6 +65,12 @@ def grouped(of_event: int | None = None) -> Select[Any]:
         .order_by(number.desc())
         .limit(20)
     )
+
+
+def looked_for(at_most: int) -> type[Error]:
+    """Give the errors whose records are looked for in HubSpot, those due first: they wait, and no batch does."""
+    few = select(Error).where(Error.verify_at.is_not(None)).order_by(Error.account_id, Error.verify_at)
+    return aliased(Error, few.limit(at_most).subquery("error"))
 
 
 def of_event(connection: Connection, event_id: int) -> list[Waiting]:
