@@ -147,7 +147,7 @@ class Still:
         """Time everything once more, with what waits now."""
         engine, flood = self.process.engine, self.flood
         with engine.begin() as connection:
-            chosen = Filter(batch_id=self.given_up.pop()).written
+            chosen = Filter(batch_id=self.given_up.pop())
             job_id = jobs.ask(connection, audit_log.at_the_terminal(), Action.RETRY, chosen)
         list(jobs.finish(engine, self.rules, job_id))
         claims: dict[Origin, list[float]] = {Origin.LIVE: [], Origin.RETRY: []}

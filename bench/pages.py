@@ -235,8 +235,8 @@ def commands(process: Context, named: Mapping[str, Any]) -> dict[str, Callable[[
             engine, Filter(OPEN, account="quiet")
         ),
         "turnout errors --grouped --category NONE": lambda: error_groups.narrowed(engine, rare),
-        "turnout retry, before it asks": lambda: preview.look(process, Action.RETRY, Filter(OPEN).written),
-        "turnout retry --category NONE, before it asks": lambda: preview.look(process, Action.RETRY, rare.written),
+        "turnout retry, before it asks": lambda: preview.look(process, Action.RETRY, Filter(OPEN)),
+        "turnout retry --category NONE, before it asks": lambda: preview.look(process, Action.RETRY, rare),
         "turnout person, 5,000 records": lambda: list_records_of(engine, "busy@example.com"),
         "turnout refused": lambda: list(islice(waiting(engine, RefusalFilter()), 50)),
         "turnout refused --account none": lambda: list(waiting(engine, RefusalFilter(account="none"))),

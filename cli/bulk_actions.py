@@ -12,6 +12,7 @@ from cli.option_groups import with_groups
 from cli.output import print_json
 from cli.resources import open_process
 from models.counted import counted, is_or_are
+from models.job_params import JobParams
 from models.words import Action, Outcome
 
 NOTHING_TO_RETRY: Final = (
@@ -32,7 +33,7 @@ def retry(batch_id: OneBatch = None, *, options: ErrorOptions, consent: Consent)
     chosen = options.filter((Outcome.FAILED,), batch_id=batch_id)
     process = open_process()
     check(process.engine, options.account)
-    wish = Wish(Action.RETRY, chosen.written, "retried", harmless=True)
+    wish = Wish(Action.RETRY, chosen, "retried", harmless=True)
     job = do(process, wish, consent)
     if consent.as_json:
         print_json({"retried": job.done if job else 0, "job": job and job.id, "outcomes": answers(process, job)})
@@ -62,7 +63,7 @@ def dismiss(
     chosen = options.filter(OPEN, errors=error_ids)
     process = open_process()
     check(process.engine, options.account)
-    wish = Wish(Action.DISMISS, chosen.written, "dismissed", {"because": because.strip()})
+    wish = Wish(Action.DISMISS, chosen, "dismissed", JobParams(because=because.strip()))
     job = do(process, wish, consent)
     if consent.as_json:
         print_json({"dismissed": job.done if job else 0, "job": job and job.id})
@@ -88,14 +89,14 @@ def cancel(  # noqa: PLR0913 - one parameter an option
 
     On a terminal it first shows several and asks; one alone, or without a terminal, goes on.
     """
-    from worker.operations.cancel import CancelFilter
     from worker.queries import job_results
+    from worker.queries.job_filter import CancelFilter
 
     if not everything and (batch_id, event, account, state) == (None, None, None, None):
         raise typer.BadParameter("name a batch, or a filter such as --event; --all for everything that waits")
     process = open_process()
     check(process.engine, account)
-    wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state).written, "canceled", harmless=True)
+    wish = Wish(Action.CANCEL, CancelFilter(batch_id, event, account, state), "canceled", harmless=True)
     job = do(process, wish, consent)
     batches = job_results.batches(process.engine, job.id) if job else 0
     if consent.as_json:

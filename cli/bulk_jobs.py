@@ -2,22 +2,24 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from cli.output import AsJson, Bar, ask, complain, fail, print_table, prompt, say
 from models.counted import counted
+from models.job_params import NO_PARAMS, JobParams
 from models.words import word_of
 
 if TYPE_CHECKING:
+    from models.tally import Tally
     from models.words import Action
     from worker.context import Context
     from worker.operations.preview import Preview
-    from worker.operations.tally import Tally
+    from worker.queries.job_filter import Chosen
     from worker.queries.jobs import JobSummary
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -69,9 +71,9 @@ class Wish:
     """What is to be done to what, and what that is called once it is done."""
 
     action: "Action"
-    filter: Mapping[str, Any]
+    filter: "Chosen"
     done: str
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: JobParams = NO_PARAMS
     harmless: bool = False
     """Where there is nobody to ask, it goes on."""
 
@@ -88,9 +90,10 @@ def do(process: "Context", wish: Wish, consent: Consent) -> "JobSummary | None":
     from worker.queries.rows import AT_MOST
 
     by = audit_log.at_the_terminal()
-    is_move = not {"event", "object_id"}.isdisjoint(wish.params.get("change", {}))
+    change = wish.params.change
+    is_move = change is not None and change.is_move
     if consent.expect is None and not is_move and (consent.yes or (wish.harmless and not consent.can_ask)):
-        if not preview.is_any(process.engine, wish.action, wish.filter):
+        if not preview.is_any(process.engine, wish.filter):
             return None
         with process.engine.begin() as connection:
             job_id = jobs.ask(connection, by, wish.action, wish.filter, params=wish.params)
@@ -98,7 +101,7 @@ def do(process: "Context", wish: Wish, consent: Consent) -> "JobSummary | None":
     most = max(AT_MOST, consent.expect or 0)
     found = preview.look(process, wish.action, wish.filter, wish.params, most=most)
     would = f"{count(wish.action, found)} would be {wish.done}"
-    one = found.count <= 1 and "change" not in wish.params
+    one = found.count <= 1 and change is None
     show_it = partial(_show, wish, found)
     agree(consent, found.tally, would, show_it, more=found.more, harmless=wish.harmless, one=one)
     if not found.count:

@@ -24,6 +24,7 @@ from cli.option_groups import with_groups
 from cli.output import ask, complain, fail, print_json, say
 from cli.resources import open_process
 from models.counted import counted, is_or_are
+from models.job_params import JobParams
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     from models.correction import Change
     from models.input_check import Reason
+    from models.tally import Tally
     from worker.context import Context
     from worker.operations.correct import Corrected
     from worker.operations.correction_csv import Mended
-    from worker.operations.tally import Tally
     from worker.queries.jobs import JobSummary
 
 SHOWN: Final = 10
@@ -91,7 +92,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     wrong: list[Reason] = []
     if group:
         chosen = ErrorOptions(group=group).filter(())
-        wish = Wish(Action.CORRECT, chosen.written, "corrected and sent", {"change": change.written})
+        wish = Wish(Action.CORRECT, chosen, "corrected and sent", JobParams(change=change))
         done = do(process, wish, consent)
         if done is None:
             _tell_nothing("no error of this group is open", wrong, as_json=consent.as_json)
@@ -215,6 +216,7 @@ def _show(one: "Corrected", line: int = 0) -> None:
 def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_json: bool) -> None:
     from worker.operations import correct as correcting
     from worker.queries import job_results
+    from worker.queries.job_filter import CorrectedRows
 
     few = job_results.items(process.engine, job.id, 1_000, skipped=not as_json and job.done + job.skipped > SHOWN)
     done = [(correcting.of_item(item), item.item) for item in few]
@@ -223,7 +225,7 @@ def _tell(process: "Context", job: "JobSummary", wrong: "list[Reason]", *, as_js
         outcomes = answers(process, job)
         print_json({**facts, "wrong": [asdict(one) for one in wrong], "outcomes": outcomes})
         return
-    by_line = "mended_rows" in job.filter
+    by_line = isinstance(job.filter, CorrectedRows) and job.filter.mended_rows is not None
     for one, line in done:
         _show(one, line if by_line else 0)
         if one.by is not None:

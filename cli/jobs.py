@@ -89,7 +89,7 @@ def job(
 def _with_words(found: "JobSummary") -> dict[str, object]:
     from worker.operations.audit_log import of_what
 
-    return {**asdict(found), "what": of_what(found), "standing": found.standing}
+    return {**found.as_json(), "what": of_what(found), "standing": found.standing}
 
 
 def actions(

@@ -17,6 +17,7 @@ from cli.option_groups import with_groups
 from cli.output import AsJson, complain, print_json, print_table, say, say_more
 from cli.resources import open_engine, open_process
 from models.counted import counted, is_or_are
+from models.job_params import JobParams
 from models.words import Action
 
 if TYPE_CHECKING:
@@ -183,8 +184,7 @@ def retry(  # noqa: PLR0913 - one parameter an option
     if from_ is not None:
         _from_file(process, from_, consent)
         return
-    params = {"use_account": use_account} if use_account else {}
-    wish = Wish(Action.REPLAY, chosen.written, "submitted again", params)
+    wish = Wish(Action.REPLAY, chosen, "submitted again", JobParams(use_account=use_account or None))
     job = do(process, wish, consent)
     if job is None and not consent.as_json:
         say(f"{_nothing(process.engine, chosen)}: nothing is submitted again")
@@ -215,7 +215,7 @@ def dismiss(  # noqa: PLR0913 - one parameter an option
         raise typer.BadParameter("name ids, --submission, --account, --group or --all")
     if not because.strip():
         raise typer.BadParameter("--because is empty: give the reason, for those who ask later")
-    wish = Wish(Action.DISCARD, chosen.written, "dismissed", {"because": because.strip()})
+    wish = Wish(Action.DISCARD, chosen, "dismissed", JobParams(because=because.strip()))
     process = open_process()
     job = do(process, wish, consent)
     if consent.as_json:
@@ -242,8 +242,8 @@ def _of_job(process: "Context", job_id: int) -> "Iterator[tuple[str, Replayed]]"
 def _agree_to_file(process: "Context", path: Path, consent: Consent) -> None:
     """Show how many of a file's lines would be accepted, and why others would not, and ask."""
     from models.error_signature import gist
+    from models.tally import Skip, Tally
     from worker.operations import replay
-    from worker.operations.tally import Skip, Tally
 
     skips: Counter[str] = Counter()
     will = 0

@@ -29,12 +29,12 @@ def schedules(context: typer.Context, *, as_json: AsJson = False) -> None:
 
     found = known.listed(open_engine())
     if as_json:
-        print_json(found)
+        print_json([row.as_json() for row in found])
         return
     rows = [
         {
             **asdict(row),
-            "what": said(row.filter),
+            "what": said(row.kept),
             "quiet": row.quiet,
             "next": "paused" if row.paused else row.next_at,
             "last job": row.job_id,

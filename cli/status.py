@@ -41,8 +41,13 @@ def status(*, check: Check = False, as_json: AsJson = False) -> None:
     if sent is not None:
         process.limiter_redis.close()
     if as_json:
-        because = {"stream_because": stream_because(found), "findings": [asdict(note) for note in notes]}
-        print_json({**asdict(found), **because, "throughput": throughput.to_json(sent) if sent else None})
+        more = {
+            "jobs": [job.as_json() for job in found.jobs],
+            "stream_because": stream_because(found),
+            "findings": [asdict(note) for note in notes],
+            "throughput": throughput.to_json(sent) if sent else None,
+        }
+        print_json(asdict(found) | more)
     elif check:
         _tell_findings([note for note in notes if note.level is not Level.WARNING])
         if not exit_status(notes):

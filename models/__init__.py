@@ -16,7 +16,8 @@ Nothing here knows HTTP, Celery, settings or a clock.
 - `refusal_kind`         what is wrong with what was not accepted, and who can fix it
 - `counted`              numbers with their nouns: 1 record, 2 records
 - `estimate`             how long a number of calls takes; `sizing`: what a load needs
-- `correction`           what an operator changes of a record
+- `correction`           what an operator changes of a record; `tally`: what many changes come to
+- `job_params`           how a job is done to what is chosen
 - `erasure`              a person to be erased, and what mentions them; `spelling`: an address, however it is spelt
 - `tables`               the tables; `outcome`: a record's outcome, derived in one place
 """

@@ -26,6 +26,11 @@ class Change:
         """Say whether anything is changed."""
         return self != Change()
 
+    @property
+    def is_move(self) -> bool:
+        """Say whether it names another event."""
+        return (self.event, self.object_id) != (None, None)
+
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
         """Read a change as `written` writes it."""

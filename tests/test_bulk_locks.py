@@ -8,6 +8,7 @@ from sqlalchemy import Engine, insert, text
 import worker.queries.refusals
 from models.accept_rules import Rules
 from models.correction import Change
+from models.job_params import JobParams
 from models.tables import Account
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
@@ -18,12 +19,13 @@ from worker.context import Context
 from worker.database import make_engine
 from worker.operations import jobs, steps
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.refusals import RefusalFilter, waiting
 from worker.retention.purge import purge
 from worker.settings import Settings
 
 
-def asked(engine: Engine, action: Action, **chosen: object) -> int:
+def asked(engine: Engine, action: Action, chosen: Chosen) -> int:
     with engine.begin() as connection:
         return jobs.ask(connection, ME, action, chosen)
 
@@ -47,7 +49,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_open_errors_that_it_leav
     given_up(engine, taken(engine))
     submit(message(*people(12, 20), event="1"))
     given_up(engine, taken(engine))
-    job_id = asked(engine, Action.RETRY, **Filter(event="2").written)
+    job_id = asked(engine, Action.RETRY, Filter(event="2"))
     assert do_steps(engine, rules, job_id) == [0, 0, 1, 1, 1]
     assert outcomes(engine) == {"failed": 24, "pending": 1}
 
@@ -58,7 +60,7 @@ def test_a_filter_that_an_index_answers_walks_through_nothing_else(
     monkeypatch.setattr(steps, "AT_MOST", 5)
     submit(message(*people(30)))
     given_up(engine, taken(engine))
-    assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter(record_ids=[28, 30]).written)) == [2, 2]
+    assert do_steps(engine, rules, asked(engine, Action.RETRY, Filter(record_ids=[28, 30]))) == [2, 2]
 
 
 def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
@@ -68,7 +70,7 @@ def test_a_step_that_finds_more_than_it_takes_leaves_none_of_them_out(
     monkeypatch.setattr(steps, "STEP", 3)
     submit(message(*people(12)))
     given_up(engine, taken(engine))
-    assert do_steps(engine, rules, asked(engine, Action.RETRY, **Filter().written))[-1] == 12
+    assert do_steps(engine, rules, asked(engine, Action.RETRY, Filter()))[-1] == 12
     assert outcomes(engine) == {"pending": 12}
 
 
@@ -77,7 +79,7 @@ def test_a_rare_filter_goes_on_step_by_step_through_the_waiting_batches_that_it_
 ) -> None:
     monkeypatch.setattr(steps, "AT_MOST", 5)
     submit(*(message("a@x.org", event=str(number)) for number in range(17)))
-    assert do_steps(engine, rules, asked(engine, Action.CANCEL, event="12")) == [0, 0, 1, 1]
+    assert do_steps(engine, rules, asked(engine, Action.CANCEL, CancelFilter(event="12"))) == [0, 0, 1, 1]
     assert outcomes(engine) == {"pending": 16, "canceled": 1}
 
 
@@ -93,7 +95,7 @@ def _of_acme(submit: Submit, engine: Engine) -> None:
 def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_same(
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = asked(engine, Action.REPLAY)
+    job_id = asked(engine, Action.REPLAY, RefusalFilter())
 
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
@@ -116,7 +118,7 @@ def test_large_refusals_are_read_and_handed_in_again_few_at_once(
 ) -> None:
     monkeypatch.setattr(worker.queries.refusals, "BYTES_AT_ONCE", 100)
     assert [row.id for row in waiting(engine, RefusalFilter())] == [3, 2, 1]
-    assert do_steps(engine, rules, asked(engine, Action.REPLAY)) == [1, 2, 3, 3]
+    assert do_steps(engine, rules, asked(engine, Action.REPLAY, RefusalFilter())) == [1, 2, 3, 3]
 
 
 class BulkStorm(PurgingStorm):
@@ -149,15 +151,15 @@ class BulkStorm(PurgingStorm):
         self._mend(chosen, change)
 
     def _mend(self, chosen: Filter, change: Change) -> None:
-        params = {"change": change.written}
-        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen.written, params=params).done
+        params = JobParams(change=change)
+        self.corrected += run(self.engine, self.rules, Action.CORRECT, chosen, params=params).done
 
     def _purge(self, _: random.Random) -> None:
         self.gone += purge(self.engine, 1 / 86_400)
 
     def _dismiss(self, dice: random.Random) -> None:
         chosen = Filter((Outcome.REJECTED,), event=str(dice.randrange(4)))
-        run(self.engine, self.rules, Action.DISMISS, chosen.written, params={"because": "a storm"})
+        run(self.engine, self.rules, Action.DISMISS, chosen, params=JobParams(because="a storm"))
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
+from models.job_params import JobParams
 from models.words import Action, Outcome, Role, Via
 from tests.support import night
 from tests.support.api import key_for
@@ -72,11 +73,11 @@ def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPath
     with night.copied(postgres_url, made) as url:
         context = Context(night.settings_for(url, valkey.url, home))
         with context.engine.begin() as connection:
-            jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42").written,
-                     params={"because": "test entries"}, expected=10)  # fmt: skip
+            jobs.ask(connection, ME, Action.DISMISS, Filter((Outcome.REJECTED,), event="webinar-42"),
+                     params=JobParams(because="test entries"), expected=10)  # fmt: skip
         jobs.work(context.engine, context.rules, 30)
         with context.engine.begin() as connection:
-            jobs.ask(connection, ME, Action.RETRY, Filter().written, expected=3_600)
+            jobs.ask(connection, ME, Action.RETRY, Filter(), expected=3_600)
         for name in ("nightly", "mornings"):
             put(context.engine, ME, RetrySchedule(name, "0 3 * * *"))
         pause(context.engine, ME, "mornings")

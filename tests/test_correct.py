@@ -35,8 +35,8 @@ from tests.support.ledger import (
 )
 from worker import heartbeat
 from worker.operations import steps
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import ANY_OPEN, Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queue import settle
 
 pytestmark = pytest.mark.usefixtures("books")

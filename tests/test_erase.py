@@ -33,6 +33,7 @@ from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
 from models.erasure import Changes, Person
+from models.job_params import JobParams
 from models.tables import Account, Base, Erasure, Refused
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
@@ -409,8 +410,8 @@ def test_who_is_erased_is_found_in_no_job_and_no_action(
     jobs.ask_to_mend(engine, ME, [(1, third, of_ada if who == ADA else of_vid)])
     with engine.begin() as connection:
         for change in (of_ada, of_vid):
-            jobs.ask(connection, ME, Action.CORRECT, {"group_id": "none"}, params={"change": change.written})
-        jobs.ask(connection, ME, Action.DISMISS, Filter().written, params={"because": f"{ADA} ({VID}) asked for it"})
+            jobs.ask(connection, ME, Action.CORRECT, Filter(group_id="none"), params=JobParams(change=change))
+        jobs.ask(connection, ME, Action.DISMISS, Filter(), params=JobParams(because=f"{ADA} ({VID}) asked for it"))
         audit_log.note(connection, ME, "pause", {"account": "default", "because": f"{ADA}, id {VID}"})
     places = {place.split(":")[0] for place in found(engine, who)}
     assert {"job_items.change", "job_items.result", "jobs.params", "actions.filter"} <= places

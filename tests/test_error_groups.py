@@ -16,8 +16,8 @@ from models.words import Outcome, Resolution
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import cancel
 from tests.support.ledger import CALL, Ledger, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
-from worker.operations.cancel import CancelFilter
 from worker.queries import error_groups
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.seen_groups import note_seen

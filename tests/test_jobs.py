@@ -17,6 +17,7 @@ import worker.queries.refusals
 import worker.queue.claim
 from models.accept_rules import Rules
 from models.correction import Change
+from models.job_params import JobParams
 from models.tables import Account, Batch, Error, Job, Lane
 from models.words import Action, Outcome, Resolution, State, Status
 from tests.support.fixtures import Fail, Submit, Turnout
@@ -25,15 +26,16 @@ from tests.support.ledger import Ledger, ask, deliver_all, do, message, outcomes
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
-from worker.operations.cancel import CancelFilter
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.jobs import JobSummary, find_job, list_jobs
+from worker.queries.refusals import RefusalFilter
 from worker.queue.locks import lock_events
 
 pytestmark = pytest.mark.usefixtures("books")
 
-FAILED = Filter().written
+FAILED = Filter()
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
-def asked(engine: Engine, action: Action, chosen: Any, **more: Any) -> int:
+def asked(engine: Engine, action: Action, chosen: Chosen, **more: Any) -> int:
     with engine.begin() as connection:
         return jobs.ask(connection, ME, action, chosen, **more)
 
@@ -92,7 +94,7 @@ def of_eight(request: Any, submit: Submit, failed: Fail, engine: Engine) -> int:
     if request.param is Action.REPLAY:
         submit(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
         do(engine, insert(Account).values(name="acme"))
-        return asked(engine, Action.REPLAY, {})
+        return asked(engine, Action.REPLAY, RefusalFilter())
     ids = failed(*people(8))
     if request.param is Action.RETRY:
         return asked(engine, Action.RETRY, FAILED)
@@ -135,7 +137,7 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
 def test_two_jobs_take_turns(failed: Fail, engine: Engine, rules: Rules) -> None:
     failed(*people(7), event="1")
     failed(*people(7), event="2")
-    first, second = (asked(engine, Action.RETRY, Filter(event=name).written) for name in ("1", "2"))
+    first, second = (asked(engine, Action.RETRY, Filter(event=name)) for name in ("1", "2"))
     served = []
     while (one := jobs.step(engine, rules)) is not None:
         served.append(one)
@@ -165,8 +167,8 @@ def test_a_job_whose_step_fails_is_in_trouble_while_others_go_on_and_is_tried_ag
     failed: Fail, engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed(*people(4))
-    dismissed = asked(engine, Action.DISMISS, FAILED, params={"because": "nobody knows"})
-    retried = asked(engine, Action.RETRY, Filter(event="none").written)
+    dismissed = asked(engine, Action.DISMISS, FAILED, params=JobParams(because="nobody knows"))
+    retried = asked(engine, Action.RETRY, Filter(event="none"))
     dismiss = steps.STEPS[Action.DISMISS]
 
     def broken(*_: object) -> None:
@@ -192,10 +194,10 @@ def test_what_comes_after_a_job_was_asked_for_is_not_its_own(
 ) -> None:
     ids = failed(*people(4))
     submit(b"no JSON", message("w@x.org", event="waits"))
-    chosen: tuple[tuple[Action, dict[str, object]], ...] = (
+    chosen: tuple[tuple[Action, Chosen], ...] = (
         (Action.RETRY, FAILED),
-        (Action.CANCEL, CancelFilter(event="waits").written),
-        (Action.REPLAY, {}),
+        (Action.CANCEL, CancelFilter(event="waits")),
+        (Action.REPLAY, RefusalFilter()),
     )
     asked_for = [asked(engine, *one) for one in chosen]
     do(engine, update(Batch).where(Batch.status == Status.PENDING).values(due_at=func.now() + timedelta(hours=1)))
@@ -215,7 +217,7 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     errors = [row.id for row in ask(engine, select(Error.id).order_by(Error.record_id))]
     resolve(engine, Resolution.DISMISSED, Error.id == errors[0])
     pinned = [steps.WaitingItem(error, record) for error, record in zip(errors, ids, strict=True)]
-    begun = asked(engine, Action.DISMISS, FAILED, params={"because": "the event is over"}, pinned=pinned)
+    begun = asked(engine, Action.DISMISS, FAILED, params=JobParams(because="the event is over"), pinned=pinned)
     assert jobs.step(engine, rules, begun) == begun
     do(engine, update(Job).values(last_error="a step failed"))
     held = jobs.ask_to_mend(engine, ME, [(2, ids[4], Change(event="nobody's"))], on_hold=[])
@@ -225,7 +227,7 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
         connection.commit()
     columns = "a.chosen, j.given, j.done, j.passed, j.held, j.trouble"
     assert list(map(tuple, ask(engine, f"SELECT {columns} FROM jobs j JOIN actions a USING (id) ORDER BY id"))) == [
-        (FAILED, {"because": "the event is over"}, 2, 1, False, "a step failed"),
+        (FAILED.written, {"because": "the event is over"}, 2, 1, False, "a step failed"),
         ({"mended_rows": 1}, {}, 0, 0, True, ""),
     ]
     upgrade(engine)
@@ -286,7 +288,7 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
 
 def test_a_dismissal_keeps_its_reason(failed: Fail, engine: Engine, ledger: Ledger, rules: Rules) -> None:
     ids = failed(*people(4))
-    ended = run(engine, rules, Action.DISMISS, FAILED, params={"because": "the event is over"})
+    ended = run(engine, rules, Action.DISMISS, FAILED, params=JobParams(because="the event is over"))
     assert items(engine, ended.id) == [(id_, True, "", "failed") for id_ in ids]
     kept = {(row.resolution, row.resolved_because) for row in ledger.errors()}
     assert kept == {("dismissed", "the event is over")}
@@ -294,7 +296,7 @@ def test_a_dismissal_keeps_its_reason(failed: Fail, engine: Engine, ledger: Ledg
 
 def test_a_cancellation_has_an_item_a_record(submit: Submit, engine: Engine, rules: Rules) -> None:
     submit(message(*people(7)), batch_size=2)
-    ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77").written)
+    ended = run(engine, rules, Action.CANCEL, CancelFilter(event="77"))
     assert (ended.done, job_results.batches(engine, ended.id)) == (7, 4)
     assert [outcome for *_, outcome in items(engine, ended.id)] == ["canceled"] * 7
     assert outcomes(engine) == {"canceled": 7}
@@ -307,8 +309,8 @@ def test_a_group_is_corrected_and_each_says_by_which_record_or_why_not(
     submit(message("p1@example.com", event="78"))
     deliver_all(engine)
     (group,) = {row.group_id for row in ledger.errors()}
-    params = {"change": Change(event="78").written}
-    ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group).written, params=params)
+    params = JobParams(change=Change(event="78"))
+    ended = run(engine, rules, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=group), params=params)
     assert (ended.done, ended.skipped) == (4, 1)
     said = items(engine, ended.id)
     assert [record for record, *_ in said] == ids
@@ -341,7 +343,7 @@ def test_refusals_handed_in_again_say_what_each_came_to(
 ) -> None:
     submit({**message("a@x.org", "b@x.org"), "account": "acme"}, b"no JSON", {**message("a@x.org"), "account": "acme"})
     do(engine, insert(Account).values(name="acme"))
-    ended = run(engine, rules, Action.REPLAY, {})
+    ended = run(engine, rules, Action.REPLAY, RefusalFilter())
     assert (ended.done, ended.skipped) == (2, 1)
     said = {(done, str(why).split(" (")[0]) for _, done, why, _ in items(engine, ended.id)}
     assert said == {
@@ -364,7 +366,7 @@ def test_what_is_live_and_comes_later_goes_first(
     else:
         submit(message("nobody"))
         do(engine, "UPDATE refused SET raw = CAST(replace(encode(raw, 'escape'), 'nobody', 'a@x.org') AS bytea)")
-    run(engine, rules, action, FAILED if action is Action.RETRY else {})
+    run(engine, rules, action, FAILED if action is Action.RETRY else RefusalFilter())
     submit(message("live@x.org", event="live"))
     claims = [taken(engine), taken(engine)]
     assert [claim.origin for claim in claims] == ["live", action.value]

@@ -15,7 +15,7 @@ from tests.support.fixtures import Submit
 from tests.support.jobs import cancel
 from tests.support.ledger import Ledger, do, given_up, let_pass, message, people, postponed, settled, take
 from worker.context import Context
-from worker.operations.cancel import CancelFilter
+from worker.queries.job_filter import CancelFilter
 from worker.queue.claim import Claim
 from worker.queue.expired_leases import reclaim
 

@@ -76,7 +76,7 @@ def every_verb(context: Context, sandbox: RunningSandbox) -> None:
     sent(context)
     books = audit(engine)
     assert (books.outcomes["rejected"], books.outcomes["unconfirmed"]) == (1, 1), books  # type: ignore[index]
-    run(engine, context.rules, Action.RETRY, Filter([Outcome.REJECTED]).written)
+    run(engine, context.rules, Action.RETRY, Filter([Outcome.REJECTED]))
     sent(context)
     do(engine, update(Error).where(Error.verify_at.is_not(None)).values(verify_at=func.now()))
     for account in accounts_due(engine):

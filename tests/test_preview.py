@@ -7,6 +7,7 @@ from sqlalchemy import Engine, insert, update
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
+from models.job_params import JobParams
 from models.tables import Account, Batch, Error
 from models.words import Action, Outcome, Status
 from tests.support.fixtures import Submit
@@ -15,15 +16,15 @@ from tests.support.ledger import Ledger, do, fail_all, given_up, message, people
 from worker.accounts import state
 from worker.context import Context
 from worker.operations import preview, tally
-from worker.operations.cancel import CancelFilter
 from worker.operations.duration import lasts
 from worker.operations.preview import look
 from worker.queries import refusals
 from worker.queries.error_filter import Filter
 from worker.queries.error_groups import DistinctError
+from worker.queries.job_filter import CancelFilter
 from worker.queries.refusals import RefusalFilter as Refusals
 
-EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED)).written
+EVERYTHING = Filter((Outcome.FAILED, Outcome.REJECTED))
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def test_an_accounts_own_batch_size_counts(submit: Submit, engine: Engine, small
 def test_nothing_that_is_not_chosen_is_counted(submit: Submit, engine: Engine, small: Context) -> None:
     submit(message(*people(5)), message(*people(3), event="78"))
     fail_all(engine)
-    assert look(small, Action.RETRY, Filter(event="78").written).count == 3
-    found = look(small, Action.RETRY, Filter(event="none").written)
+    assert look(small, Action.RETRY, Filter(event="78")).count == 3
+    found = look(small, Action.RETRY, Filter(event="none"))
     assert (found.count, found.will, found.samples, found.groups, found.seconds) == (0, 0, [], [], 0.0)
 
 
@@ -129,19 +130,19 @@ def test_a_dismissal_costs_no_call(submit: Submit, engine: Engine, small: Contex
 
 def test_a_cancellation_says_its_batches_and_records(submit: Submit, small: Context) -> None:
     submit(message(*people(25)), message("a@x.org", event="78"), batch_size=2)
-    found = look(small, Action.CANCEL, CancelFilter(event="77").written)
+    found = look(small, Action.CANCEL, CancelFilter(event="77"))
     assert (found.count, found.batches, len(found.samples), found.calls) == (25, 13, 10, 0)
 
 
 def test_refusals_are_shown_by_their_reasons(submit: Submit, engine: Engine, small: Context) -> None:
     submit(*(b"no JSON" for _ in range(12)), message("nobody", "noone"), {**message(*people(30)), "account": "acme"})
-    found = look(small, Action.REPLAY, Refusals().written)
+    found = look(small, Action.REPLAY, Refusals())
     assert (found.count, len(found.samples)) == (15, 10)
     assert sorted(group.count for group in found.groups) == [1, 2, 12]
     assert (found.will, found.calls) == (0, 0)
     assert sorted(skip.count for skip in found.tally.skips) == [1, 2, 12]
     do(engine, insert(Account).values(name="acme"))
-    found = look(small, Action.REPLAY, Refusals().written)
+    found = look(small, Action.REPLAY, Refusals())
     assert (found.count, found.will, found.calls) == (15, 1, 3), "30 inputs in batches of ten"
 
 
@@ -151,12 +152,12 @@ def test_all_refusals_that_match_are_meant_or_the_oldest_of_them(
 ) -> None:
     submit(*({**message(one), "account": "acme"} for one in people(700)))
     do(engine, insert(Account).values(name="acme"))
-    chosen = Refusals().written
+    chosen = Refusals()
     found = look(small, action, chosen)
     assert (found.count, found.more, found.said) == (700, False, "700")
     few = look(small, action, chosen, most=650)
     assert (few.count, few.more, few.said, [one.item for one in few.pinned][-1]) == (650, True, "the first 650", 650)
-    job_id = preview.ask(small, ME, action, chosen, few, params={"because": "a test"})
+    job_id = preview.ask(small, ME, action, chosen, few, params=JobParams(because="a test"))
     assert finished(engine, rules, job_id).done == 650
     assert [one.id for one in refusals.waiting(engine, Refusals())] == [*range(700, 650, -1)]
 
@@ -166,10 +167,10 @@ def test_no_more_messages_are_read_for_a_preview_than_a_bound(
 ) -> None:
     submit(*({**message(*people(9)), "account": f"acme{number}"} for number in range(5)))
     monkeypatch.setattr(refusals, "BYTES_LOOKED_AT", 2_000)
-    found = look(small, Action.REPLAY, Refusals().written)
+    found = look(small, Action.REPLAY, Refusals())
     assert (0 < found.count < 5, found.more) == (True, True)
-    assert look(small, Action.DISCARD, Refusals().written).count == 5
-    of_one = look(small, Action.DISCARD, Refusals(account="acme1").written)
+    assert look(small, Action.DISCARD, Refusals()).count == 5
+    of_one = look(small, Action.DISCARD, Refusals(account="acme1"))
     assert (of_one.count, of_one.more) == (1, True), "the account is in the message"
 
 

@@ -40,8 +40,8 @@ from worker import failures
 from worker.context import Context
 from worker.database import make_engine
 from worker.operations import audit_log, jobs
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_event
 from worker.retention import delete as deleting, purge as purging
@@ -278,7 +278,7 @@ def test_the_command_shows_first_and_then_purges(
 def job(engine: Engine) -> int:
     """A job that has ended, with a result of each of three records, and its action."""
     with engine.begin() as connection:
-        job_id = jobs.ask(connection, ME, Action.RETRY, Filter().written)
+        job_id = jobs.ask(connection, ME, Action.RETRY, Filter())
     do(engine, insert(JobItem).values([{"job_id": job_id, "item": item, "done": True} for item in (1, 2, 3)]))
     do(engine, update(Job).where(Job.id == job_id).values(ended_at=func.now()))
     return job_id

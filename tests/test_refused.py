@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from cli.enqueue import NOT_ACCEPTED
+from models.job_params import JobParams
 from models.refusal_kind import UNGROUPED
 from models.tables import Account, Act, Job, Purged, Record, Refused
 from models.words import Action
@@ -213,11 +214,11 @@ def test_many_are_dismissed_step_by_step_and_only_what_was_there(
 ) -> None:
     submit(message(*(f"nobody{number}" for number in range(70))))
     monkeypatch.setattr(steps, "AT_ONCE", 7)
-    chosen = RefusalFilter().written
+    chosen = RefusalFilter()
     with engine.connect() as connection:
         until = steps.newest(connection, Action.DISCARD)
     submit(message("late"))
-    job = run(engine, context.rules, Action.DISCARD, chosen, params={"because": "tests"}, until=until)
+    job = run(engine, context.rules, Action.DISCARD, chosen, params=JobParams(because="tests"), until=until)
     assert (job.done, job.skipped) == (70, 0)
     assert [row.id for row in Ledger(engine).refused(Refused.closed_at.is_(None))] == [71]
 
@@ -228,7 +229,7 @@ def test_what_somebody_else_closed_meanwhile_is_skipped_and_keeps_its_end(
     submit(message("nobody"), message("noone"))
     waits = [steps.WaitingItem(1), steps.WaitingItem(2)]
     do(engine, update(Refused).where(Refused.id == 1).values(closed_at=func.now(), closing="corrected"))
-    job = run(engine, context.rules, Action.DISCARD, {}, params={"because": "tests"}, pinned=waits)
+    job = run(engine, context.rules, Action.DISCARD, RefusalFilter(), params=JobParams(because="tests"), pinned=waits)
     assert (job.done, job.skipped) == (1, 1)
     assert [row.closing for row in Ledger(engine).refused()] == ["corrected", "dismissed"]
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, insert, select, text, update
 
 from models.accept_rules import Rules
+from models.job_params import JobParams
 from models.tables import Account, Record, Refused
 from models.words import Action, Closing
 from tests.support.fixtures import Submit
@@ -23,7 +24,7 @@ from worker.queries.refusals import Refusal, RefusalFilter, page_of
 pytestmark = pytest.mark.usefixtures("books")
 HELD_UP = text("""
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')""")
-DISMISSED = {"params": {"because": "a test address"}}
+DISMISSED = JobParams(because="a test address")
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_what_is_dismissed_while_it_is_submitted_again_is_submitted_and_not_dism
     engine: Engine, rules: Rules, monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor
 ) -> None:
     dismissed = meanwhile(
-        monkeypatch, pool, engine, lambda: run(engine, rules, Action.DISCARD, RefusalFilter().written, **DISMISSED)
+        monkeypatch, pool, engine, lambda: run(engine, rules, Action.DISCARD, RefusalFilter(), params=DISMISSED)
     )
     (submitted,) = submit_again(engine, rules, RefusalFilter())
     assert (submitted.accepted, submitted.reasons) == (1, ())
@@ -131,7 +132,7 @@ def test_what_was_submitted_by_one_who_died_then_is_closed_as_that(
     replay.replay_fixed(engine, rules, fixed(refused, "bob@example.com"), Closer("one"))
     do(engine, update(Refused).values(closed_at=None, closing=None, closed_by=""))
     if who_comes_after == "a dismissal":
-        assert run(engine, rules, Action.DISCARD, RefusalFilter().written, **DISMISSED).skipped == 1
+        assert run(engine, rules, Action.DISCARD, RefusalFilter(), params=DISMISSED).skipped == 1
     else:
         assert replay.replay_fixed(engine, rules, fixed(refused, "eve@example.com"), Closer("two")).reasons
     assert ends(engine) == [(Closing.SUBMITTED, "")]

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
+from models.job_params import JobParams
 from models.tables import Account, Refused, Submission
 from models.words import Action
 from tests.support.fixtures import Submit, Turnout
@@ -132,7 +133,7 @@ def test_what_died_before_it_was_marked_is_not_dismissed(
     do(engine, insert(Account).values(name="acme"))
     replay(engine, rules, RefusalFilter())
     do(engine, update(Refused).values(closed_at=None))
-    job = run(engine, rules, Action.DISCARD, RefusalFilter().written, params={"because": "a test"})
+    job = run(engine, rules, Action.DISCARD, RefusalFilter(), params=JobParams(because="a test"))
     assert (job.done, job.skipped) == (0, 1)
     (refusal,) = ledger.refused()
     assert refusal.closed_at is not None

@@ -44,8 +44,8 @@ from worker.context import Context
 from worker.delivery.read_back_plan import ContactReading, judged_by_contact
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, steps as job_steps
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
 from worker.queue import read_back_results, settle, unconfirmed
 from worker.queue.attempts import AttemptResult

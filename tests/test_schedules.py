@@ -143,10 +143,16 @@ def test_what_was_rejected_is_retried_only_where_it_is_asked_for(
     assert outcomes(engine) == {"delivered": 1, "pending" if is_asked_for else "rejected": 1}
 
 
-def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(engine: Engine, context: Context) -> None:
+@pytest.mark.parametrize(
+    "of_another_release",
+    [{"time_zone": "Mars/Olympus"}, {"filter": {"outcomes": ["lost"]}}, {"filter": {"outcomes": [], "colour": "red"}}],
+)
+def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(
+    engine: Engine, context: Context, of_another_release: dict[str, object]
+) -> None:
     put(engine, "a-first")
     put(engine, "b-second")
-    do(engine, update(Schedule).where(Schedule.name == "a-first").values(time_zone="Mars/Olympus"))
+    do(engine, update(Schedule).where(Schedule.name == "a-first").values(of_another_release))
     let_pass(engine, 24)
     sweep(context)
     assert begun(engine) == 1

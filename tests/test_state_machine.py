@@ -43,8 +43,8 @@ from tests.support.ledger import AT_EVERY_MOMENT, CALL, NO, SILENT, WHEN, accoun
 from worker.accounts import state as account_state
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import RECOUNTS, audit
 from worker.queue import read_back_results, settle, unconfirmed
 from worker.queue.attempts import AttemptResult

@@ -23,7 +23,7 @@ from models.accept_rules import Rules
 from models.escaping import is_hidden, visible
 from models.message import Message, read_message
 from models.tables import Account, Key, Schedule
-from models.words import Action, Door, Role
+from models.words import Action, Door, Outcome, Role
 from tests.support.fixtures import Submit
 from tests.support.hostile_text import STEERING
 from tests.support.jobs import ME
@@ -34,6 +34,7 @@ from worker.accounts import state
 from worker.auth import keys
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
+from worker.queries.error_filter import Filter
 from worker.settings import Settings
 from worker.webhooks import endpoint
 
@@ -165,7 +166,7 @@ def names(
     submit({**message("nobody"), STEERING: 1}, STEERING.encode())
     state.pause(engine, 1, STEERING)
     with engine.begin() as connection:
-        job = jobs.ask(connection, ME, Action.RETRY, {"outcomes": ["unconfirmed"]})
+        job = jobs.ask(connection, ME, Action.RETRY, Filter((Outcome.UNCONFIRMED,)))
     list(jobs.finish(engine, rules, job))
     schedules.put(engine, ME, schedules.RetrySchedule("night", "0 3 * * *"))
     do(engine, update(Key).values(webhook_error="x", webhook_failures=3))

@@ -34,8 +34,8 @@ from worker.delivery import permits, read_back as reader_module
 from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
 from worker.intake.accept import Inbound, accept
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
 from worker.queries.status import read_status
 from worker.queue import in_doubt, read_back_results, settle, unconfirmed

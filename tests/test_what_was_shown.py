@@ -17,7 +17,9 @@ from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
 from hubspot_api.response import Response
 from models.accept_rules import Rules
 from models.correction import Change
+from models.job_params import JobParams
 from models.tables import Account, Batch, Error, ErrorGroup, Job, Record
+from models.tally import Skip
 from models.words import Action, Identity, Outcome, Resolution
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
@@ -44,6 +46,7 @@ from worker.operations import jobs, preview, steps, tally
 from worker.operations.preview import Preview
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queue import settle
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -174,15 +177,15 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
 
 
 def test_a_preview_is_of_all_that_is_chosen(mixed: str, engine: Engine, context: Context, operator: Visitor) -> None:
-    found = preview.look(context, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=mixed).written, {
-        "change": Change(event=RIGHT).written
-    })  # fmt: skip
+    found = preview.look(
+        context, Action.CORRECT, Filter((Outcome.REJECTED,), group_id=mixed), JobParams(change=Change(event=RIGHT))
+    )
     assert (found.count, found.will, found.tally.moved, found.calls) == (140, 60, 60, 1)
     assert [(one.was, one.becomes, one.count) for one in found.tally.changes] == [
         ("acme/berlin-meetup-25", RIGHT, 30),
         ("acme/paris-meetup-25", RIGHT, 30),
     ]
-    assert found.tally.skips == [tally.Skip("would stay as it is", 80)]
+    assert found.tally.skips == [Skip("would stay as it is", 80)]
     said = words(operator.page(f"/correct?group={mixed}&event={RIGHT}"))
     assert f"event acme/berlin-meetup-25 {RIGHT} 30" in said
     assert f"event acme/paris-meetup-25 {RIGHT} 30" in said
@@ -205,7 +208,7 @@ def test_distinct_changes_beyond_a_bound_are_counted(
     assert [change.count for change in found.changes] == [1, 1]
     assert found.more_changes == 3
     why = "would repeat record …, which is corrected to the same here"
-    assert (found.will, found.skips) == (5, [tally.Skip(why, 10)])
+    assert (found.will, found.skips) == (5, [Skip(why, 10)])
 
 
 def test_what_a_preview_says_is_what_the_job_does(
@@ -220,7 +223,7 @@ def test_what_a_preview_says_is_what_the_job_does(
     submit(of("paris-meetup-25", 5, 103), of("berlin-meetup-25", 3, 110, state="cancel"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
     do(engine, update(Error).where(Error.resolution.is_(None)).values(group_id=mixed))
-    chosen, params = Filter((Outcome.REJECTED,), group_id=mixed).written, {"change": Change(event=RIGHT).written}
+    chosen, params = Filter((Outcome.REJECTED,), group_id=mixed), JobParams(change=Change(event=RIGHT))
     found = preview.look(context, Action.CORRECT, chosen, params)
     assert len(found.tally.skips) > 3
     done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=found.will)
@@ -237,7 +240,7 @@ def test_two_records_of_one_person_are_both_corrected_in_their_order_over_two_st
     for when in (WHEN, WHEN + 1):
         submit(of("spring-sumit", 1) | {"inputs": [{"email": "ada@example.com", "interactionDateTime": when}]})
         unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "no"})
-    chosen, params = Filter((Outcome.REJECTED,)).written, {"change": Change(event="acme/spring-summit").written}
+    chosen, params = Filter((Outcome.REJECTED,)), JobParams(change=Change(event="acme/spring-summit"))
     found = preview.look(context, Action.CORRECT, chosen, params)
     assert found.will == 2
     done = preview.confirm(context, ME, Action.CORRECT, chosen, found.seal, params=params, typed=2)
@@ -316,7 +319,7 @@ def test_marked_rows_that_are_resolved_by_now_are_said(submit: Submit, engine: E
 def test_a_batch_that_grew_or_went_is_not_canceled_as_if_it_had_not(
     submit: Submit, engine: Engine, context: Context, operator: Visitor, rules: Rules
 ) -> None:
-    chosen = {"event": "77"}
+    chosen = CancelFilter(event="77")
     submit(message(*people(2)))
     html = operator.page("/act/cancel?event=77")
     assert "2 77 register default" in words(html)
@@ -499,9 +502,9 @@ def test_a_held_job_is_not_done_to_what_failed_again_since(
     submit(message(*people(2)))
     given_up(engine, taken(engine))
     job_id = jobs.ask_to_mend(engine, ME, [(2, 1, Change(event="78")), (3, 2, Change(event="78"))], on_hold=[])
-    found = preview.look(context, Action.RETRY, Filter(record_ids=[1]).written)
+    found = preview.look(context, Action.RETRY, Filter(record_ids=[1]))
     assert isinstance(found, Preview)
-    retried = preview.confirm(context, ME, Action.RETRY, Filter(record_ids=[1]).written, found.seal)
+    retried = preview.confirm(context, ME, Action.RETRY, Filter(record_ids=[1]), found.seal)
     assert isinstance(retried, int)
     finished(engine, rules, retried)
     settled(engine, taken(engine), rejected=[0])

@@ -148,9 +148,8 @@ class _Mask:
             case list() | tuple() | set() | frozenset():
                 return type(value)(self.of(each, name) for each in value)
             case _ if is_dataclass(value) and not isinstance(value, type):
-                return replace(
-                    value, **{one.name: self.of(getattr(value, one.name), one.name) for one in fields(value)}
-                )
+                mask = self._written if name in _INPUTS else self.of
+                return replace(value, **{one.name: mask(getattr(value, one.name), one.name) for one in fields(value)})
         raise TypeError(f"{name or 'an answer'} is a {type(value).__name__}, which is not known how to mask")
 
     def text(self, text: str) -> str:

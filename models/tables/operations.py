@@ -43,7 +43,7 @@ class Act(Base):
     via: Mapped[Via]
     what: Mapped[str]
     filter: Mapped[dict[str, object]] = mapped_column(server_default="{}")
-    """Which filter, or of what."""
+    """Of what: of a job its filter (`worker.queries.job_filter`), of others names with their values."""
     number: Mapped[int | None]
     """How many it was done to; none of what has no number, or while it goes on."""
     last_error: Mapped[str] = mapped_column(server_default="")
@@ -60,7 +60,7 @@ class Job(Base):
     """Its action's."""
     action: Mapped[Action]
     params: Mapped[dict[str, object]]
-    """What is changed (`change`), or why (`because`)."""
+    """How it is done (`models.job_params.JobParams`)."""
     expected: Mapped[int | None]
     """How many it was to be when it was asked for, as far as that was counted."""
     until: Mapped[int]

@@ -22,8 +22,8 @@ from tests.support.worker_processes import until
 from worker.database import repeat
 from worker.operations import jobs
 from worker.operations.audit_log import Actor
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.stream import KEY
 
 Undo = Callable[[], object]
@@ -202,11 +202,11 @@ class Mischief:
                 case Kind.RETRY:
                     chosen = Filter((Outcome.REJECTED, Outcome.FAILED, Outcome.UNCONFIRMED), account=account)
                     with engine.begin() as connection:
-                        jobs.ask(connection, OPERATOR, Action.RETRY, chosen.written)
+                        jobs.ask(connection, OPERATOR, Action.RETRY, chosen)
                 case Kind.CANCEL:
                     event = self._canceled_of(account)
                     with engine.begin() as connection:
-                        jobs.ask(connection, OPERATOR, Action.CANCEL, CancelFilter(event=event).written)
+                        jobs.ask(connection, OPERATOR, Action.CANCEL, CancelFilter(event=event))
                 case _:
                     self._correct(account)
 

@@ -19,7 +19,7 @@ from web.console.base import PageError
 from web.console.form import read_form
 from web.masking import masked
 from worker.operations.correction_input import read_change
-from worker.queries.error_filter import Filter
+from worker.queries.job_filter import read_filter
 
 TYPES = (
     "application/x-www-form-urlencoded",
@@ -44,8 +44,7 @@ def judge(data: bytes) -> None:
     for action in (Action.RETRY, Action.CORRECT, Action.DISMISS, Action.CANCEL, Action.REPLAY):
         with contextlib.suppress(PageError):
             chosen = selection.chosen(action, asked)
-            if action is Action.RETRY:
-                assert Filter.read(chosen).written == chosen
+            assert read_filter(action, chosen.written).written == chosen.written
     fields = dict.fromkeys(("email", "vid", "when", "event", "object_id"), text)
     assert isinstance(read_change(**fields, properties=[text]), Change | Reason)
     assert ADDRESS.search(masked(text)) is None

@@ -10,18 +10,18 @@ from models.correction import Change
 from models.words import Action, Via
 from worker.operations import jobs
 from worker.operations.audit_log import Actor
-from worker.operations.cancel import CancelFilter
 from worker.operations.correct import Corrected, of_item
 from worker.operations.replay import Replayed, of_item as of_refusal
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.jobs import JobSummary
 from worker.queries.refusals import RefusalFilter as Refusals
 
 ME = Actor("a test", Via.TERMINAL)
 
 
-def run(engine: Engine, rules: Rules, action: Action, chosen: Mapping[str, object], **more: Any) -> JobSummary:
+def run(engine: Engine, rules: Rules, action: Action, chosen: Chosen, **more: Any) -> JobSummary:
     with engine.begin() as connection:
         job_id = jobs.ask(connection, ME, action, chosen, **more)
     return finished(engine, rules, job_id)
@@ -39,11 +39,11 @@ def rules_for(batch_size: int) -> Rules:
 
 
 def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
-    return run(engine, rules_for(batch_size), Action.RETRY, chosen.written).done
+    return run(engine, rules_for(batch_size), Action.RETRY, chosen).done
 
 
 def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
-    job = run(engine, rules_for(100), Action.CANCEL, chosen.written)
+    job = run(engine, rules_for(100), Action.CANCEL, chosen)
     with engine.connect() as connection:
         counted = connection.execute(
             text("SELECT count(DISTINCT item), count(record_id) FROM job_items WHERE job_id = :job AND done"),
@@ -60,5 +60,5 @@ def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list
 
 
 def replay(engine: Engine, rules: Rules, chosen: Refusals) -> list[Replayed]:
-    job = run(engine, rules, Action.REPLAY, chosen.written)
+    job = run(engine, rules, Action.REPLAY, chosen)
     return [of_refusal(item) for item in job_results.items(engine, job.id, 1_000)]

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
+from models.job_params import JobParams
 from models.tables import Error, Submission
 from models.words import Action, Door, Outcome, Role, Via
 from tests.support.api import Api, key_for
@@ -207,7 +208,7 @@ def fill(context: Context) -> None:
         on_hold=[Reason("line 9, email", f"{one} is no address", "an address") for one in SPELT],
     )
     with engine.begin() as connection:
-        jobs.ask(connection, ME, Action.DISMISS, {"event": SPELT[0]}, params={"because": EVERY})
+        jobs.ask(connection, ME, Action.DISMISS, Filter(event=SPELT[0]), params=JobParams(because=EVERY))
     with noted(engine, Actor("olga", Via.CONSOLE), "pause", account="default", because=EVERY):
         pass
     schedules.put(engine, ME, RetrySchedule("nightly", "0 3 * * *", Filter((Outcome.FAILED,), event=SPELT[0])))

@@ -23,8 +23,8 @@ from tests.support.ledger import CALL, LEASE, Posts, account_id, ask, delivered,
 from worker.context import Context
 from worker.database import sqlstate
 from worker.intake.accept import Inbound, accept
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.claim import Claim, claim

@@ -29,6 +29,7 @@ import worker.database
 import worker.settings
 from cli.app import app as command
 from models.correction import Change
+from models.tally import Tally
 from models.words import Door, Role
 from tests.support.calls import Calls
 from tests.support.contexts import open_context
@@ -42,7 +43,6 @@ from worker.delivery import isolate, permits, read_back
 from worker.intake.accept import Inbound, accept
 from worker.intake.wakes import wake_delivery
 from worker.operations import jobs, replay
-from worker.operations.tally import Tally
 from worker.queue.claim import claim
 from worker.submission import submit
 from worker.webhooks import endpoint

@@ -12,15 +12,15 @@ from web.console.form import FormLimits
 from worker.accounts import registry, state
 from worker.operations import jobs, preview, schedules
 from worker.operations.audit_log import noted
-from worker.operations.cancel import CancelFilter
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.jobs import JobSummary
 
 
 def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Send a batch's failed records again."""
     number = visit.number("batch")
-    job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number).written)
+    job = _at_once(visit, Bulk.RETRY, Filter((Outcome.FAILED,), number))
     if job is None or (job.ended_at and not job.done):
         return Redirect("no record matches: nothing is retried", f"/batch/{number}")
     if job.ended_at is None:
@@ -31,7 +31,7 @@ def retry_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
 def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     """Take a batch that waits out of the queue."""
     number = visit.number("batch")
-    job = _at_once(visit, Bulk.CANCEL, CancelFilter(number).written)
+    job = _at_once(visit, Bulk.CANCEL, CancelFilter(number))
     if job is None or (job.ended_at and not job.done):
         return Redirect("the batch waits no longer: nothing is canceled", f"/batch/{number}")
     if job.ended_at is None:
@@ -41,9 +41,9 @@ def cancel_batch(visit: ConsoleRequest, _: Mapping[str, str]) -> Redirect:
     )
 
 
-def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Mapping[str, object]) -> JobSummary | None:
+def _at_once(visit: ConsoleRequest, action: Bulk, chosen: Chosen) -> JobSummary | None:
     """Do something small to its end, as the job that it is; none where there is nothing to do."""
-    if not preview.is_any(visit.process.engine, action, chosen):
+    if not preview.is_any(visit.process.engine, chosen):
         return None
     with visit.process.engine.begin() as connection:
         job_id = jobs.ask(connection, visit.by, action, chosen)

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from starlette.datastructures import QueryParams
 
+from models.job_params import NO_PARAMS, JobParams
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.sealed import sealed, unsealed
 from web.console.selection import chosen, params, written
 from worker.operations import audit_log, jobs, preview, tally
-from worker.operations.audit_log import LoggedAction, said
+from worker.operations.audit_log import LoggedAction, filter_of, said
 from worker.operations.duration import lasts
 from worker.queries import job_results, refusal_groups
+from worker.queries.error_filter import Filter
 from worker.queries.error_groups import named
+from worker.queries.job_filter import Chosen
 from worker.queries.jobs import JobSummary, find_job, list_jobs
 
 T = TypeVar("T", LoggedAction, JobSummary)
@@ -49,9 +52,9 @@ def act(visit: ConsoleRequest) -> Page:
 def shown(
     visit: ConsoleRequest,
     action: Action,
-    wanted: Mapping[str, Any],
-    more: Mapping[str, Any],
-    how: Mapping[str, Any] | None = None,
+    wanted: Chosen,
+    more: Mapping[str, object],
+    how: JobParams = NO_PARAMS,
 ) -> Page:
     """Show what an action will do to what is chosen, and the button that does just that."""
     found = preview.look(visit.process, action, wanted, how)
@@ -67,7 +70,7 @@ def shown(
             "lasts": None if found.seconds is None else lasts(found.seconds),
             "chosen": "",
             "outcomes": [],
-            "how": how or {},
+            "how": how,
             "problem": CHANGED if visit.asked("changed") else "",
             "because": unsealed(visit, "because") if visit.asked("because") else "",
             **more,
@@ -89,12 +92,12 @@ class OfferedOutcome:
     is_chosen: bool
 
 
-def _outcomes(action: Action, wanted: Mapping[str, Any], asked: QueryParams) -> list[OfferedOutcome]:
+def _outcomes(action: Action, wanted: Chosen, asked: QueryParams) -> list[OfferedOutcome]:
     """Offer a retry's other outcomes, where only a filter says which records."""
-    if action is not Action.RETRY or asked.get("group"):
+    if action is not Action.RETRY or not isinstance(wanted, Filter) or asked.get("group"):
         return []
     words = ("failed", "unconfirmed", "canceled", "rejected")
-    return [OfferedOutcome(word, word in wanted["outcomes"]) for word in words]
+    return [OfferedOutcome(word, word in wanted.outcomes) for word in words]
 
 
 def do(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
@@ -162,7 +165,7 @@ def job(visit: ConsoleRequest) -> Page:
             "filters": {"skipped": skipped},
             "after": after,
             "more": items[-1].id if len(items) == PAGE else None,
-            "tally": tally.read(found.params["tally"]) if found.on_hold and "tally" in found.params else None,
+            "tally": found.params.tally if found.on_hold else None,
             "problem": _problem(visit, found),
         },
     )
@@ -224,21 +227,22 @@ def log(visit: ConsoleRequest) -> Page:
     )
 
 
-def told(visit: ConsoleRequest, chosen: Mapping[str, Any]) -> str:
+def told(visit: ConsoleRequest, chosen: Chosen) -> str:
     """Write a filter, a group with what its errors have in common."""
-    group = _groups(visit, [chosen])[0]
-    return said(chosen) + (f" ({group})" if group else "")
+    group = _groups(visit, [chosen.written])[0]
+    return said(chosen.written) + (f" ({group})" if group else "")
 
 
 def with_words(visit: ConsoleRequest, rows: Sequence[T]) -> list[tuple[T, str]]:
     """Add of what each was done, in words."""
-    groups = _groups(visit, [row.filter for row in rows])
+    groups = _groups(visit, [filter_of(row) for row in rows])
     return [(row, audit_log.of_what(row, group)) for row, group in zip(rows, groups, strict=True)]
 
 
-def _groups(visit: ConsoleRequest, chosen: Sequence[Mapping[str, Any]]) -> list[str]:
+def _groups(visit: ConsoleRequest, chosen: Sequence[Mapping[str, object]]) -> list[str]:
     """Give what the errors of each filter's group have in common; nothing where it names none."""
-    engine, ids = visit.process.engine, {one["group_id"] for one in chosen if "group_id" in one}
-    names = named(engine, ids)
-    names |= {id_: refusal_groups.named(engine, id_) for id_ in ids - names.keys()}
-    return [names.get(one.get("group_id", ""), "") for one in chosen]
+    engine, ids = visit.process.engine, [str(one.get("group_id", "")) for one in chosen]
+    some = {*ids} - {""}
+    names = named(engine, some)
+    names |= {id_: refusal_groups.named(engine, id_) for id_ in some - names.keys()}
+    return [names.get(id_, "") for id_ in ids]

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from models.correction import Change
 from models.input_check import Reason
+from models.job_params import NO_PARAMS, JobParams
 from models.words import Action
 from web.console.base import ConsoleRequest, Page, PageError, Redirect
 from web.console.bulk import CHANGED, at_once, mistyped, told, typed_in
@@ -30,8 +31,8 @@ def correction(visit: ConsoleRequest) -> Page:
     wanted = _which(asked)
     fields = {name: asked.get(name, "").replace("\0", "") for name in FIELDS}
     change = _change(fields, asked)
-    is_changed = isinstance(change, Change) and bool(change)
-    found = preview.look(visit.process, Action.CORRECT, wanted.written, _params(change) if is_changed else None)
+    params = JobParams(change=change) if isinstance(change, Change) and change else NO_PARAMS
+    found = preview.look(visit.process, Action.CORRECT, wanted, params)
     looked = []
     if isinstance(change, Change) and change and (records := wanted.record_ids):
         looked = correct.look(visit.process.engine, visit.process.rules, dict.fromkeys(records, change))
@@ -39,7 +40,7 @@ def correction(visit: ConsoleRequest) -> Page:
     return Page(
         "correct.html",
         {
-            "what": told(visit, wanted.written),
+            "what": told(visit, wanted),
             "which": "group" if asked.get("group") else "record",
             "named": asked.get("group") or asked.get("record"),
             "fields": fields,
@@ -47,17 +48,13 @@ def correction(visit: ConsoleRequest) -> Page:
             "lasts": None if found.seconds is None else lasts(found.seconds),
             "problem": problem or (CHANGED if "changed" in asked else mistyped(asked.get("typed"))),
             "was": _was(visit, wanted),
-            "is_changed": is_changed,
+            "is_changed": params.change is not None,
             "looked": looked,
             "fit": sum(not one.reasons for one in looked) if looked else found.will,
             "chosen": _written(asked),
         },
         400 if isinstance(change, Reason) else 200,
     )
-
-
-def _params(change: Change | Reason) -> dict[str, object]:
-    return {"change": change.written} if isinstance(change, Change) else {}
 
 
 def _written(asked: QueryParams) -> str:
@@ -75,8 +72,8 @@ def mend(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
             400, "Nothing is changed", str(change) if isinstance(change, Reason) else "Say what is to be changed."
         )
     process, seal = visit.process, form.get("seal", "")
-    params, typed = _params(change), typed_in(form)
-    done = preview.confirm(process, visit.by, Action.CORRECT, wanted.written, seal, params=params, typed=typed)
+    params, typed = JobParams(change=change), typed_in(form)
+    done = preview.confirm(process, visit.by, Action.CORRECT, wanted, seal, params=params, typed=typed)
     if isinstance(done, int):
         if wanted.record_ids:
             at_once(visit, done)

@@ -58,7 +58,7 @@ def _fields(plan: RetrySchedule) -> dict[str, str]:
 
 
 def _shown(visit: ConsoleRequest, fields: Mapping[str, str], wrong: list[Reason] | None = None) -> Page:
-    rows = [(one, said(one.filter)) for one in schedules.listed(visit.process.engine)]
+    rows = [(one, said(one.kept)) for one in schedules.listed(visit.process.engine)]
     words = {"outcomes": list(ANY_OPEN), "states": list(State)}
     return Page(
         "schedules.html", {"rows": rows, "fields": fields, "wrong": wrong or [], **words}, 400 if wrong else 200
@@ -114,7 +114,7 @@ def begin(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
     return Redirect("", f"/job/{done}")
 
 
-def _chosen(visit: ConsoleRequest) -> dict[str, object]:
+def _chosen(visit: ConsoleRequest) -> Filter:
     chosen = schedules.chosen_of(visit.process.engine, name := visit.path("schedule"))
     if chosen is None:
         raise _unknown(name)

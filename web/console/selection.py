@@ -6,11 +6,12 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
+from models.job_params import JobParams
 from models.words import Action, Outcome, State
 from web.console.base import PageError
 from web.console.params import moment, uuid_of
-from worker.operations import cancel
 from worker.queries.error_filter import ANY_OPEN, OPEN, Filter
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.refusals import RefusalFilter
 
 DEFAULTS: Final[dict[Action, Sequence[Outcome]]] = {
@@ -24,8 +25,8 @@ OTHERS: Final = ("id", "submission", "all", "use")
 LONGEST: Final = 300
 
 
-def chosen(action: Action, asked: QueryParams) -> dict[str, object]:
-    """Read what is chosen, as a job keeps it.
+def chosen(action: Action, asked: QueryParams) -> Chosen:
+    """Read what is chosen.
 
     Raises:
         PageError: 400 where something of it is none of what it should be, or nothing says which.
@@ -36,7 +37,7 @@ def chosen(action: Action, asked: QueryParams) -> dict[str, object]:
             return _batches(asked)
         case Action.REPLAY | Action.DISCARD:
             return _refusals(asked)
-    return errors(asked, DEFAULTS[action]).written
+    return errors(asked, DEFAULTS[action])
 
 
 def errors(asked: QueryParams, default: Sequence[Outcome]) -> Filter:
@@ -58,10 +59,9 @@ def errors(asked: QueryParams, default: Sequence[Outcome]) -> Filter:
     )
 
 
-def params(action: Action, asked: QueryParams, because: str = "") -> dict[str, object]:
-    """Read how it is done to what is chosen, as a job keeps it: why, and to which account."""
-    use = _text(asked, "use") if action is Action.REPLAY else None
-    return {name: value for name, value in {"because": because, "use_account": use}.items() if value}
+def params(action: Action, asked: QueryParams, because: str = "") -> JobParams:
+    """Read how it is done to what is chosen: why, and to which account."""
+    return JobParams(because=because, use_account=_text(asked, "use") if action is Action.REPLAY else None)
 
 
 def written(asked: QueryParams) -> str:
@@ -71,23 +71,21 @@ def written(asked: QueryParams) -> str:
     )
 
 
-def _batches(asked: QueryParams) -> dict[str, object]:
+def _batches(asked: QueryParams) -> CancelFilter:
     numbers = _numbers(asked, "batch")
-    named = cancel.CancelFilter(
-        numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked)
-    )
-    if not named.written and "all" not in asked:
+    named = CancelFilter(numbers[0] if numbers else None, _text(asked, "event"), _text(asked, "account"), _state(asked))
+    if named == CancelFilter() and "all" not in asked:
         raise PageError(400, "Cancel what?", "Say which batches: of an event, an account, a state.")
-    return named.written
+    return named
 
 
-def _refusals(asked: QueryParams) -> dict[str, object]:
+def _refusals(asked: QueryParams) -> RefusalFilter:
     submission = _text(asked, "submission")
     number = None if submission is None else uuid_of(submission)
     if submission is not None and number is None:
         raise PageError(400, f"There is no submission {submission[:100]}", "Expected a submission's id, a UUID.")
     named = _numbers(asked, "id") or None
-    return RefusalFilter(named, number, _text(asked, "account"), _text(asked, "group")).written
+    return RefusalFilter(named, number, _text(asked, "account"), _text(asked, "group"))
 
 
 def _text(asked: QueryParams, name: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -117,16 +117,16 @@ BECAUSE: Final = "because"
 FEW: Final = 5
 
 
-def said(chosen: Mapping[str, Any]) -> str:
+def said(chosen: Mapping[str, object]) -> str:
     """Write a filter, or of what: `outcome failed, event 77`."""
     told = []
     for name, value in sorted(chosen.items(), key=lambda one: (one[0] != "outcomes", one[0])):  # as SQL keeps no order
         if name == BECAUSE or value in (None, "", []):
             continue  # why it was done has its own place; what is empty says nothing
-        if name == "outcomes" and len(value) == len(ANY_OPEN):
-            continue  # what is named by id or group is meant whatever its outcome
         written = str(value)
         if isinstance(value, list):
+            if name == "outcomes" and len(value) == len(ANY_OPEN):
+                continue  # what is named by id or group is meant whatever its outcome
             written = " or ".join(map(str, value[:FEW]))
             written += f" and {len(value) - FEW} more" if len(value) > FEW else ""
         told.append(f"{NAMES.get(name, name.removesuffix('_id').replace('_', ' '))} {written}")
@@ -146,7 +146,7 @@ class LoggedAction:
     who: str
     via: Via
     what: str
-    filter: Mapping[str, Any]
+    filter: Mapping[str, object]
     number: int | None
     last_error: str
     is_job: bool
@@ -176,9 +176,14 @@ _ACTIONS: Final = (
 )
 
 
+def filter_of(row: LoggedAction | JobSummary) -> Mapping[str, object]:
+    """Give of what something was done, as it is kept."""
+    return row.filter.written if isinstance(row, JobSummary) else row.filter
+
+
 def of_what(row: LoggedAction | JobSummary, group: str = "") -> str:
     """Write of what something was done; of a group, with what its errors have in common."""
-    words = said(row.filter) + (f" ({group})" if group else "")
+    words = said(filter_of(row)) + (f" ({group})" if group else "")
     return words or ("everything" if row.is_job else "")
 
 

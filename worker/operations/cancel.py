@@ -1,11 +1,10 @@
 """Cancel: an operator takes batches that wait out of the queue; their records can be retried."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Integer,
     bindparam,
@@ -20,40 +19,12 @@ from sqlalchemy import (
 from models.error_signature import CANCELED, IN_DOUBT
 from models.moves import Move
 from models.tables import NOBODY, Account, Batch, Error, Event, Record, fixed, ids, seconds
-from models.words import Outcome, State, Status
+from models.words import Outcome, Status
 from worker.database import rows_as
-from worker.queries.batch_conditions import batch_conditions
+from worker.queries.job_filter import CancelFilter
 from worker.queries.scan import Span, look
 from worker.queue import lanes
 from worker.queue.in_doubt import FIRST_READ, MAY_HAVE_ARRIVED
-
-
-@dataclass(frozen=True, slots=True)
-class CancelFilter:
-    """Which waiting batches: one, or those of an event, an account, a state."""
-
-    batch_id: int | None = None
-    event: str | None = None
-    account: str | None = None
-    state: State | None = None
-
-    @classmethod
-    def read(cls, written: Mapping[str, Any]) -> Self:
-        """Read a filter as `written` writes it."""
-        state = {"state": State(written["state"])} if "state" in written else {}
-        return cls(**{**written, **state})
-
-    @property
-    def written(self) -> dict[str, object]:
-        """Write it as JSON: what of it is set, by its names."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-    def conditions(self, batch: type[Batch] = Batch) -> Iterator[ColumnElement[bool]]:
-        """Give the conditions of a `Batch`, with its `Event` and `Account`."""
-        yield batch.status == fixed(Status.PENDING)
-        if self.batch_id is not None:
-            yield batch.id == self.batch_id
-        yield from batch_conditions(batch, self.event, self.account, self.state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ part is done whole or not at all, once, however many work at it. Each job's turn
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -17,15 +16,17 @@ from sqlalchemy.exc import DBAPIError
 from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
+from models.job_params import NO_PARAMS, JobParams
 from models.tables import Act, Job, fixed, seconds
+from models.tally import Tally
 from models.words import Action
-from worker.database import is_away, repeat, rows_as
+from worker.database import is_away, repeat
 from worker.log import get_logger
 from worker.operations import audit_log, steps
 from worker.operations.audit_log import Actor
 from worker.operations.steps import JobState, StepContext, StepResult, WaitingItem
-from worker.operations.tally import Tally
-from worker.queries.jobs import JobSummary, find_job
+from worker.queries.job_filter import Chosen, CorrectedRows
+from worker.queries.jobs import JobSummary, find_job, read_jobs
 
 log = get_logger(__name__)
 
@@ -38,9 +39,9 @@ def ask(  # noqa: PLR0913
     connection: Connection,
     by: Actor,
     action: Action,
-    chosen: Mapping[str, object],
+    chosen: Chosen | CorrectedRows,
     *,
-    params: Mapping[str, object] | None = None,
+    params: JobParams = NO_PARAMS,
     expected: int | None = None,
     until: int | None = None,
     pinned: Sequence[WaitingItem] | None = None,
@@ -50,12 +51,12 @@ def ask(  # noqa: PLR0913
     It is done to what is chosen up to the id `until`, by default the newest there is; with `pinned` to just these,
     as they were shown.
     """
-    job_id = audit_log.note(connection, by, action, chosen)
+    job_id = audit_log.note(connection, by, action, chosen.written)
     connection.execute(
         insert(Job).values(
             id=job_id,
             action=action,
-            params=params or {},
+            params=params.written,
             expected=expected,
             until=steps.newest(connection, action) if until is None else until,
             pinned=pinned is not None,
@@ -80,19 +81,19 @@ def ask_to_mend(
     shown, and are left.
     """
     with engine.begin() as connection:
-        job_id = ask(connection, by, Action.CORRECT, {}, until=until, pinned=())
+        job_id = ask(connection, by, Action.CORRECT, CorrectedRows(), until=until, pinned=())
         left = iter(mended)
         named: list[int] = []
         number = 0
         while few := list(islice(left, AT_ONCE)):
             number += len(few)
             named += [id_ for line, id_, _ in few if not line]
-            items = [WaitingItem(line, id_, change.written) for line, id_, change in few]
+            items = [WaitingItem(line, id_, change) for line, id_, change in few]
             steps.store(connection, job_id, items)
-        what: dict[str, object] = {"record_ids": named} if named else {"mended_rows": number}
-        params = {"wrong": [asdict(reason) for reason in on_hold]} if on_hold else {}
-        connection.execute(update(Act).where(Act.id == job_id).values(filter=what))
-        shown = {"expected": number, "on_hold": on_hold is not None, "params": params}
+        what = CorrectedRows(record_ids=named) if named else CorrectedRows(mended_rows=number)
+        connection.execute(update(Act).where(Act.id == job_id).values(filter=what.written))
+        params = JobParams(wrong=on_hold or ())
+        shown = {"expected": number, "on_hold": on_hold is not None, "params": params.written}
         connection.execute(update(Job).where(Job.id == job_id).values(shown))
     return job_id
 
@@ -182,7 +183,7 @@ _THIS: Final = _DUE.where(Job.id == bindparam("job")).with_for_update(of=Job)
 
 def _step(engine: Engine, rules: Rules, job_id: int | None, taken: list[int]) -> int | None:
     with engine.begin() as connection:
-        found = rows_as(JobState, connection.execute(_NEXT if job_id is None else _THIS, {"job": job_id}))
+        found = read_jobs(JobState, connection.execute(_NEXT if job_id is None else _THIS, {"job": job_id}))
         if not found:
             return None
         (current,) = found
@@ -230,7 +231,7 @@ def _ended(connection: Connection, job_id: int, **how: object) -> bool:
 def hold(engine: Engine, job_id: int, found: Tally) -> None:
     """Keep with a job that is on hold what it will come to, as it is shown."""
     with engine.begin() as connection:
-        shown = Job.params.concat(func.jsonb_build_object("tally", literal(asdict(found), JSONB)))
+        shown = Job.params.concat(literal(JobParams(tally=found).written, JSONB))
         connection.execute(update(Job).where(Job.id == job_id, Job.on_hold).values(params=shown))
 
 

@@ -5,31 +5,32 @@ preview goes with the confirmation, and where the preview would be another by th
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Engine, select
 
-from models.correction import Change
 from models.error_signature import gist
 from models.input_check import Reason
+from models.job_params import NO_PARAMS, JobParams
 from models.tables import Account, Batch, Event
+from models.tally import Skip, Tally
 from models.words import Action, State
 from worker.context import Context
 from worker.database import rows_as
-from worker.operations import cancel, jobs, replay, steps, tally
+from worker.operations import jobs, replay, steps, tally
 from worker.operations.audit_log import Actor
 from worker.operations.duration import calls_of, time_of
 from worker.operations.steps import WaitingItem
-from worker.operations.tally import Skip, Tally
 from worker.queries import refusal_groups, refusals
 from worker.queries.error_filter import Filter, FoundError, first
 from worker.queries.error_groups import DistinctError, distinct
 from worker.queries.errors import OpenError, show_errors
+from worker.queries.job_filter import CancelFilter, Chosen
 from worker.queries.refusal_groups import DistinctFault
 from worker.queries.refusals import Refusal, RefusalFilter
 from worker.queries.rows import AT_MOST, NEWEST
@@ -105,30 +106,29 @@ class Preview:
 def look(  # noqa: PLR0913 - what a job has
     process: Context,
     action: Action,
-    chosen: Mapping[str, Any],
-    params: Mapping[str, Any] | None = None,
+    chosen: Chosen,
+    params: JobParams = NO_PARAMS,
     *,
     until: int | None = None,
     most: int | None = None,
 ) -> Preview:
-    """Say what an action will do to what is chosen, as a job keeps it; and with a change, what of each it changes.
+    """Say what an action will do to what is chosen; and with a change, what of each it changes.
 
     At most `most` of what there was up to the id `until` are looked at, the oldest.
     """
     bound = AT_MOST if most is None else most
     with process.engine.connect() as connection:
         newest = steps.newest(connection, action) if until is None else until
-        match action:
-            case Action.CANCEL:
-                return _batches(connection, cancel.CancelFilter.read(chosen), newest, bound)
-            case Action.REPLAY | Action.DISCARD:
-                return _refusals(process, action, RefusalFilter.read(chosen), params or {}, newest, bound)
-        wanted = Filter.read(chosen)
-        found = first(connection, wanted, bound + 1, Span(until=newest))
+        match chosen:
+            case CancelFilter():
+                return _batches(connection, chosen, newest, bound)
+            case RefusalFilter():
+                return _refusals(process, action, chosen, params, newest, bound)
+        found = first(connection, chosen, bound + 1, Span(until=newest))
         few, more = found[:bound], len(found) > bound
         samples = show_errors(connection, few[-SAMPLES:])
         kinds = distinct(connection, [one.id for one in few])
-    tallied, fit = _tallied(process, wanted, params, few, newest)
+    tallied, fit = _tallied(process, chosen, params, few, newest)
     calls = {} if action is Action.DISMISS else calls_of(process, fit, moved=tallied.moved > 0)
     seconds, because = time_of(process, calls) if calls or action is not Action.DISMISS else (None, [])
     return Preview(
@@ -145,22 +145,22 @@ def look(  # noqa: PLR0913 - what a job has
     )
 
 
-def is_any(engine: Engine, action: Action, chosen: Mapping[str, Any]) -> bool:
-    """Say whether there is anything to which an action would be done."""
-    if action in {Action.REPLAY, Action.DISCARD}:
-        return next(refusals.waiting(engine, RefusalFilter.read(chosen)), None) is not None
+def is_any(engine: Engine, chosen: Chosen) -> bool:
+    """Say whether there is anything of what is chosen."""
+    if isinstance(chosen, RefusalFilter):
+        return next(refusals.waiting(engine, chosen), None) is not None
     with engine.connect() as connection:
-        if action is Action.CANCEL:
-            return bool(_batches(connection, cancel.CancelFilter.read(chosen), NEWEST, 1).count)
-        return bool(first(connection, Filter.read(chosen), 1))
+        if isinstance(chosen, CancelFilter):
+            return bool(_batches(connection, chosen, NEWEST, 1).count)
+        return bool(first(connection, chosen, 1))
 
 
 def _tallied(
-    process: Context, wanted: Filter, params: Mapping[str, Any] | None, found: Sequence[FoundError], until: int
+    process: Context, wanted: Filter, params: JobParams, found: Sequence[FoundError], until: int
 ) -> tuple[Tally, list[int]]:
     """Tally what an action is done to, and name these errors."""
-    if params and "change" in params:
-        change, of_record, fit = Change.read(params["change"]), {one.record_id: one.id for one in found}, list[int]()
+    if (change := params.change) is not None:
+        of_record, fit = {one.record_id: one.id for one in found}, list[int]()
         changes = ((record_id, change) for record_id in sorted(of_record))
         return tally.of(process.engine, process.rules, changes, until, fit), [of_record[one] for one in fit]
     ids = [one.id for one in found]
@@ -180,10 +180,10 @@ def confirm(  # noqa: PLR0913 - what a job has
     process: Context,
     by: Actor,
     action: Action,
-    chosen: Mapping[str, Any],
+    chosen: Chosen,
     seal: str,
     *,
-    params: Mapping[str, Any] | None = None,
+    params: JobParams = NO_PARAMS,
     typed: int | None = None,
 ) -> int | Preview:
     """Ask for the job whose preview has this seal, done to just what that showed; give its id.
@@ -205,10 +205,10 @@ def ask(  # noqa: PLR0913 - what a job has
     process: Context,
     by: Actor,
     action: Action,
-    chosen: Mapping[str, Any],
+    chosen: Chosen,
     found: Preview,
     *,
-    params: Mapping[str, Any] | None = None,
+    params: JobParams = NO_PARAMS,
 ) -> int:
     """Ask for the job of a preview; give its id."""
     with process.engine.begin() as connection:
@@ -224,7 +224,7 @@ def ask(  # noqa: PLR0913 - what a job has
         )
 
 
-def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, most: int) -> Preview:
+def _batches(connection: Connection, chosen: CancelFilter, until: int, most: int) -> Preview:
     statement = (
         select(Batch.id, Account.name.label("account"), Event.label().label("event"), Batch.event_id)
         .add_columns(Batch.state, Batch.size, Batch.created_at)
@@ -253,7 +253,7 @@ def _batches(connection: Connection, chosen: cancel.CancelFilter, until: int, mo
 
 
 def _refusals(  # noqa: PLR0913, PLR0917 - what a job has
-    process: Context, action: Action, chosen: RefusalFilter, params: Mapping[str, Any], until: int, most: int
+    process: Context, action: Action, chosen: RefusalFilter, params: JobParams, until: int, most: int
 ) -> Preview:
     """Look at the oldest refusals; at whether each would be accepted now, where they are to be submitted again."""
     engine = process.engine
@@ -261,7 +261,7 @@ def _refusals(  # noqa: PLR0913, PLR0917 - what a job has
         ids, more = refusals.oldest_ids(engine, chosen, until, most)
         looked = [_Looked(id_, 0, None) for id_ in ids]
     else:
-        looked, more = refusals.oldest(engine, chosen, until, most, _judge(engine, params.get("use_account")))
+        looked, more = refusals.oldest(engine, chosen, until, most, _judge(engine, params.use_account))
     fit = [one for one in looked if one.against is None]
     still = Counter(_because(one.against) for one in looked if one.against is not None)
     calls = -(-sum(one.inputs for one in fit) // process.settings.batch_size)

@@ -3,14 +3,27 @@
 Each begins a job, unless its last one is still under way. One that was missed begins once, as soon as a sweep runs.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from sqlalchemy import Boolean, Connection, Delete, Engine, Update, and_, delete, func, literal_column, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Delete,
+    Engine,
+    Result,
+    Update,
+    and_,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from models.ids import NAME
@@ -18,14 +31,17 @@ from models.input_check import Reason
 from models.tables import Job, Schedule
 from models.words import Action, Via
 from models.zones import name_of, read_place
-from worker.database import columns_of, rows_as
+from worker.database import columns_of
 from worker.log import get_logger
 from worker.operations import audit_log, jobs
 from worker.operations.audit_log import Actor
 from worker.queries.error_filter import ANY_OPEN, Filter
+from worker.queries.job_filter import UnknownFilter, known, readable
+from worker.queries.rows import in_stored_order
 from worker.settings import Settings
 
 log = get_logger(__name__)
+S = TypeVar("S", bound="StoredSchedule")
 
 OF_SETTINGS: Final = "TURNOUT_RETRY_SCHEDULE"
 """The name of the one that the settings hold; no other can have it."""
@@ -85,7 +101,7 @@ class StoredSchedule:
     crontab: str
     next_at: datetime
     time_zone: str
-    filter: Mapping[str, Any]
+    filter: Filter | UnknownFilter
     most_retries: int
     quiet_from: time | None
     quiet_to: time | None
@@ -102,14 +118,18 @@ class StoredSchedule:
         """Give what is scheduled, to be changed."""
         begin, end = self.quiet_from, self.quiet_to
         quiet = None if begin is None or end is None else (begin, end)
-        chosen = Filter.read(self.filter)
+        chosen = known(self.filter, Filter)
         return RetrySchedule(self.name, self.crontab, chosen, self.most_retries, self.time_zone, quiet)
 
     @property
-    def chosen(self) -> dict[str, object]:
-        """Give what its job is done to, as the job keeps it."""
-        chosen = replace(Filter.read(self.filter), most_retries=self.most_retries)
-        return {**chosen.written, "schedule": self.name}
+    def chosen(self) -> Filter:
+        """Give what its job is done to."""
+        return replace(known(self.filter, Filter), most_retries=self.most_retries, schedule=self.name)
+
+    @property
+    def kept(self) -> dict[str, object]:
+        """Give its filter as it is kept; of the setting's there is nothing."""
+        return {} if self.name == OF_SETTINGS else dict(self.filter.written)
 
     def following(self, now: datetime) -> datetime:
         """Give when it is due next."""
@@ -124,6 +144,15 @@ class ListedSchedule(StoredSchedule):
     job_started_at: datetime | None
     job_ended_at: datetime | None
     of_settings: bool
+
+    def as_json(self) -> dict[str, object]:
+        """Write it as commands print it, its filter as it is kept."""
+        return asdict(self) | {"filter": in_stored_order(self.kept)}
+
+
+def _read(kind: type[S], result: Result[*tuple[Any, ...]]) -> list[S]:
+    """Read rows of schedules, each as a `kind`: here their JSON is read."""
+    return [kind(**{**row, "filter": readable(Filter.read, row["filter"])}) for row in result.mappings()]
 
 
 _SCHEDULES: Final = select(*columns_of(Schedule, StoredSchedule))
@@ -185,8 +214,8 @@ def find(engine: Engine, name: str) -> StoredSchedule | None:
         return _named(connection, name)
 
 
-def chosen_of(engine: Engine, name: str) -> dict[str, object] | None:
-    """Give what a schedule's job is done to, as the job keeps it; none where there is none of that name."""
+def chosen_of(engine: Engine, name: str) -> Filter | None:
+    """Give what a schedule's job is done to; none where there is none of that name."""
     found = find(engine, name)
     return None if found is None else found.chosen
 
@@ -211,7 +240,7 @@ def listed(engine: Engine) -> list[ListedSchedule]:
         .limit(1000)
     )
     with engine.connect() as connection:
-        return rows_as(ListedSchedule, connection.execute(listed))
+        return _read(ListedSchedule, connection.execute(listed))
 
 
 _IS_DUE: Final = and_(Schedule.next_at <= func.now(), ~Schedule.paused)
@@ -238,7 +267,7 @@ def run(engine: Engine, settings: Settings, told: Callable[[str, Exception | Non
 def _run(engine: Engine, name: str) -> None:
     due = _SCHEDULES.where(Schedule.name == name, _IS_DUE).with_for_update(skip_locked=True)
     with engine.begin() as connection:
-        for schedule in rows_as(StoredSchedule, connection.execute(due)):
+        for schedule in _read(StoredSchedule, connection.execute(due)):
             _run_now(connection, schedule)
 
 
@@ -297,7 +326,7 @@ def _is_under_way(connection: Connection, job_id: int | None) -> bool:
 
 
 def _named(connection: Connection, name: str) -> StoredSchedule | None:
-    found = rows_as(StoredSchedule, connection.execute(_SCHEDULES.where(Schedule.name == name)))
+    found = _read(StoredSchedule, connection.execute(_SCHEDULES.where(Schedule.name == name)))
     return found[0] if found else None
 
 

@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import CANCELED, IN_DOUBT
+from models.job_params import JobParams
 from models.tables import Batch, Error, JobItem, Refused
 from models.words import Action, Origin, Resolution
-from worker.database import json, rows_as
+from worker.database import json
 from worker.operations import cancel, correct, replay, retry
 from worker.operations.replay import Closer, Replayed
 from worker.operations.retry import ErrorToRetry
 from worker.queries.error_filter import Filter
+from worker.queries.job_filter import CancelFilter, JobFilter, known
 from worker.queries.refusals import AT_ONCE, RefusalFilter
 from worker.queries.rows import AT_MOST
 from worker.queries.scan import Span
@@ -49,8 +51,8 @@ class JobState:
     id: int
     action: Action
     who: str
-    filter: Mapping[str, Any]
-    params: Mapping[str, Any]
+    filter: JobFilter
+    params: JobParams
     expected: int | None
     until: int
     stage: int
@@ -75,7 +77,7 @@ class WaitingItem:
 
     item: int
     record_id: int | None = None
-    change: Mapping[str, object] | None = None
+    change: Change | None = None
     result: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -86,7 +88,7 @@ class PinnedItem:
     id: int
     item: int
     record_id: int | None
-    change: Mapping[str, Any] | None
+    change: Change | None
     result: Mapping[str, Any]
 
 
@@ -123,8 +125,13 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS x(item bigint, record_id bigint
 
 
 def store(connection: Connection, job_id: int, items: Iterable[WaitingItem | ItemResult]) -> None:
-    """Store a job's items."""
-    connection.execute(_STORE, {"job": job_id, "rows": json([asdict(item) for item in items])})
+    """Store a job's items: here their changes become JSON."""
+    connection.execute(_STORE, {"job": job_id, "rows": json([_row(item) for item in items])})
+
+
+def _row(item: WaitingItem | ItemResult) -> dict[str, object]:
+    change = item.change if isinstance(item, WaitingItem) else None
+    return asdict(item) | ({} if change is None else {"change": change.written})
 
 
 def step(on: StepContext, work: JobState) -> StepResult | None:
@@ -143,7 +150,7 @@ def _retry(on: StepContext, work: JobState) -> StepResult | None:
 
 def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
     def leave(errors: Sequence[ErrorToRetry]) -> list[ItemResult]:
-        return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.params["because"]))
+        return _items(errors, _resolved(on, errors, Resolution.DISMISSED, work.params.because))
 
     return _errors(on, work, STEP, leave)
 
@@ -151,7 +158,7 @@ def _dismiss(on: StepContext, work: JobState) -> StepResult | None:
 def _correct(on: StepContext, work: JobState) -> StepResult | None:
     """Correct records, all by the same change, or each by its own, which waits with it."""
     if not work.pinned:
-        change = Change.read(work.params["change"])
+        change = _change_of_all(work)
 
         def mend(errors: Sequence[ErrorToRetry]) -> list[ItemResult]:
             ids = {error.record_id: error.id for error in errors}
@@ -160,9 +167,15 @@ def _correct(on: StepContext, work: JobState) -> StepResult | None:
         return _errors(on, work, CORRECTIONS, mend)
     rows = _take(on, work, CORRECTIONS)
     of_record = {row.record_id: row for row in rows if row.record_id is not None}
-    changes = {id_: Change.read(row.change or work.params["change"]) for id_, row in of_record.items()}
+    changes = {id_: row.change or _change_of_all(work) for id_, row in of_record.items()}
     done = _corrected(on, work, changes, {id_: row.item for id_, row in of_record.items()})
     return StepResult(sorted(done, key=lambda one: one.item), work.stage, work.after) if rows else None
+
+
+def _change_of_all(work: JobState) -> Change:
+    if work.params.change is None:
+        raise ValueError("a change that this release cannot read")
+    return work.params.change
 
 
 _NEXT: Final = (
@@ -182,7 +195,12 @@ _TAKE: Final = select(_TAKEN).order_by(_TAKEN.c.id)
 
 def _take(on: StepContext, work: JobState, most: int) -> list[PinnedItem]:
     """Take the next of a job's pinned items out of those that wait; what becomes of them is stored in their place."""
-    return rows_as(PinnedItem, on.connection.execute(_TAKE, {"job": work.id, "most": most}))
+
+    def read(row: RowMapping) -> PinnedItem:
+        change = row["change"]
+        return PinnedItem(**{**row, "change": None if change is None else Change.read(change)})
+
+    return [*map(read, on.connection.execute(_TAKE, {"job": work.id, "most": most}).mappings())]
 
 
 def _corrected(
@@ -204,7 +222,7 @@ def _errors(
     if work.pinned:
         taken = [row.item for row in _take(on, work, most)]
         return StepResult(act(retry.targets_of(on.connection, taken)), work.stage, work.after) if taken else None
-    chosen = Filter.read(work.filter)
+    chosen = known(work.filter, Filter)
     for stage in range(work.stage, len(chosen.outcomes)):
         span = Span(work.after if stage == work.stage else 0, work.until, AT_MOST)
         found, left = retry.find(
@@ -240,7 +258,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
             return None
     else:
         span = Span(work.after, work.until, AT_MOST)
-        found, left = cancel.find(on.connection, cancel.CancelFilter.read(work.filter), span, BATCHES)
+        found, left = cancel.find(on.connection, known(work.filter, CancelFilter), span, BATCHES)
         if not found:
             return StepResult([], work.stage, left.after) if left else None
         place = left.after if left else work.until
@@ -258,7 +276,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
 
 def _replay(on: StepContext, work: JobState) -> StepResult | None:
     """Submit refusals again, in transactions of accept's own; after a crash they are parts seen before."""
-    closer = Closer(work.who, use_account=work.params.get("use_account"))
+    closer = Closer(work.who, use_account=work.params.use_account)
 
     def named(ids: Sequence[int]) -> list[Replayed]:
         return replay.replay_named(on.engine, on.connection, on.rules, ids, closer)
@@ -271,7 +289,7 @@ def _replay(on: StepContext, work: JobState) -> StepResult | None:
 
 def _discard(on: StepContext, work: JobState) -> StepResult | None:
     """Dismiss refusals."""
-    closer = Closer(work.who, work.params["because"])
+    closer = Closer(work.who, work.params.because)
 
     def named(ids: Sequence[int]) -> list[Replayed]:
         return replay.discard_named(on.connection, ids, closer)
@@ -293,7 +311,7 @@ def _refusals(
         return StepResult(_replayed(named(taken)), work.stage, work.after) if taken else None
     if work.after >= work.until:
         return None
-    done, following = found(RefusalFilter.read(work.filter), (work.after, work.until))
+    done, following = found(known(work.filter, RefusalFilter), (work.after, work.until))
     return StepResult(_replayed(done), work.stage, work.until if following is None else following)
 
 

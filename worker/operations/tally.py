@@ -1,15 +1,14 @@
-"""What corrections come to, over all of the records they are of: each distinct change, and what is skipped and why.
+"""Tallies of corrections: each distinct change of the records they are of, and what is skipped and why.
 
 It is shown before anything is done, with a seal of all of it; by the seal it is known whether that still holds.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from sqlalchemy import Connection, Engine, bindparam, select
@@ -18,6 +17,7 @@ from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import gist
 from models.tables import Job, JobItem
+from models.tally import DistinctChange, Skip, Tally
 from worker.operations import correct
 from worker.operations.correct import Corrected
 from worker.queries.rows import NEWEST
@@ -27,51 +27,6 @@ MOST: Final = 50
 STEP: Final = 1_000
 _BETWEEN_THOUSANDS: Final = re.compile(r"(?<=[0-9])[\s,.'’_](?=(?:[0-9]{3}[\s,.'’_])*[0-9]{3}$)")
 """What stands between thousands; `9.0` is not ninety."""
-
-
-@dataclass(frozen=True, slots=True)
-class DistinctChange:
-    """What changes of some records alike, and of how many."""
-
-    field: str
-    was: str
-    becomes: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Why some are skipped, and how many."""
-
-    what: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What corrections come to."""
-
-    will: int = 0
-    """Records that are corrected."""
-    moved: int = 0
-    """Those of them that go to another event."""
-    changes: list[DistinctChange] = field(default_factory=list)
-    """The most frequent first."""
-    more_changes: int = 0
-    skips: list[Skip] = field(default_factory=list)
-    """Why others are skipped."""
-    more_skips: int = 0
-    seal: str = ""
-
-    @property
-    def skipped(self) -> int:
-        """Count what is skipped, of the reasons that are shown."""
-        return sum(skip.count for skip in self.skips)
-
-    @property
-    def is_move(self) -> bool:
-        """Say whether several records go to another event, so that their number has to be typed."""
-        return self.moved > 1
 
 
 def of(
@@ -170,9 +125,3 @@ def number_typed(text: str) -> int | None:
     """Read a number of records as somebody typed it, also with its thousands apart as we show them; else none."""
     digits = re.sub(_BETWEEN_THOUSANDS, "", text.strip())
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else None  # noqa: PLR2004 - a bigint
-
-
-def read(written: Mapping[str, Any]) -> Tally:
-    """Read a tally as it was kept in a job's row."""
-    changes = [DistinctChange(**one) for one in written["changes"]]
-    return Tally(**{**written, "changes": changes, "skips": [Skip(**one) for one in written["skips"]]})

@@ -12,6 +12,7 @@
 - `submissions`     what became of a submission
 - `refusals`        what was not accepted; `refusal_groups`: by what is wrong with it
 - `jobs`            bulk actions, and how far they are; `job_results`: the result of each record
+- `job_filter`      what a bulk action is done to, whatever it is of
 - `throughput`      what was sent and answered, and how much of the limits was used
 - `reconciliation`  whether the books balance; `last_audit`: what the last recount found
 - `rows`            how rows are bounded, counted and written

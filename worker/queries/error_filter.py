@@ -56,11 +56,13 @@ class Filter:
     error_ids: Sequence[int] | None = None
     most_retries: int | None = None
     """Only of records that were retried less often."""
+    schedule: str | None = None
+    """The schedule that chose them, which narrows nothing."""
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Self:
         """Read a filter as `written` writes it."""
-        named = {name: value for name, value in written.items() if name != "schedule"}  # which said so
+        named = dict(written)
         if "outcomes" in named:
             named["outcomes"] = tuple(map(Outcome, named["outcomes"]))
         if "state" in named:
@@ -72,13 +74,14 @@ class Filter:
     @property
     def written(self) -> dict[str, object]:
         """Write it as JSON: what of it is set, by its names."""
-        return {"outcomes": list(self.outcomes), **self.narrowed}
+        by = {"schedule": self.schedule} if self.schedule else {}
+        return {"outcomes": list(self.outcomes), **self.narrowed, **by}
 
     @property
     def narrowed(self) -> dict[str, object]:
         """Write what of it is set beside the outcomes."""
-        is_set = {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
-        del is_set["outcomes"]
+        names = [one.name for one in fields(self) if one.name not in {"outcomes", "schedule"}]
+        is_set = {name: value for name in names if (value := getattr(self, name)) is not None}
         listed = {name: list(is_set[name]) for name in ("record_ids", "error_ids") if name in is_set}
         since = {"since": self.since.isoformat()} if self.since else {}
         return is_set | listed | since

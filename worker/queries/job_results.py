@@ -39,7 +39,7 @@ class ItemToday:
     done: bool | None
     by: int | None
     result: Mapping[str, Any]
-    change: Mapping[str, Any] | None
+    change: Mapping[str, object] | None
     contact: str | None
     batch_id: int | None
     outcome: Outcome | None

@@ -1,15 +1,20 @@
 """Jobs as pages and commands show them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Result, RowMapping, select
 
+from models.job_params import JobParams
 from models.tables import Act, Job
 from models.words import Action, Via
-from worker.database import columns_of, rows_as
+from worker.database import columns_of
+from worker.queries.job_filter import JobFilter, read_filter
+from worker.queries.rows import in_stored_order
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,7 @@ class JobSummary:
 
     id: int
     action: Action
-    params: Mapping[str, Any]
+    params: JobParams
     expected: int | None
     until: int
     stage: int
@@ -35,7 +40,7 @@ class JobSummary:
     at: datetime
     who: str
     via: Via
-    filter: Mapping[str, Any]
+    filter: JobFilter
     is_job: ClassVar[bool] = True
 
     @property
@@ -51,25 +56,39 @@ class JobSummary:
             return f"waits: {self.last_error}"
         return "running" if self.started_at is not None else "queued"
 
+    def as_json(self) -> dict[str, object]:
+        """Write it as commands print it, its filter and parameters as they are kept."""
+        kept = {"filter": self.filter.written, "params": self.params.written}
+        return asdict(self) | {name: in_stored_order(value) for name, value in kept.items()}
+
 
 _JOBS: Final = select(*columns_of(Job, JobSummary), Act.at, Act.who, Act.via, Act.filter).join(Act, Act.id == Job.id)
+
+
+def read_jobs(kind: Callable[..., T], result: Result[*tuple[Any, ...]]) -> list[T]:
+    """Read rows of jobs, with their actions', each as a `kind`: here their JSON is read."""
+
+    def typed(row: RowMapping) -> dict[str, object]:
+        return {"filter": read_filter(row["action"], row["filter"]), "params": JobParams.read(row["params"])}
+
+    return [kind(**{**row, **typed(row)}) for row in result.mappings()]
 
 
 def list_jobs(engine: Engine, limit: int = 50, before: int | None = None) -> list[JobSummary]:
     """List jobs, the newest first."""
     listed = _JOBS if before is None else _JOBS.where(Job.id < before)
     with engine.connect() as connection:
-        return rows_as(JobSummary, connection.execute(listed.order_by(Job.id.desc()).limit(limit)))
+        return read_jobs(JobSummary, connection.execute(listed.order_by(Job.id.desc()).limit(limit)))
 
 
 def jobs_under_way(connection: Connection, limit: int) -> list[JobSummary]:
     """List the jobs that are under way, the oldest first."""
     under_way = _JOBS.where(Job.is_under_way(), ~Job.on_hold)
-    return rows_as(JobSummary, connection.execute(under_way.order_by(Job.due_at, Job.id).limit(limit)))
+    return read_jobs(JobSummary, connection.execute(under_way.order_by(Job.due_at, Job.id).limit(limit)))
 
 
 def find_job(engine: Engine, job_id: int) -> JobSummary | None:
     """Show a job."""
     with engine.connect() as connection:
-        found = rows_as(JobSummary, connection.execute(_JOBS.where(Job.id == job_id)))
+        found = read_jobs(JobSummary, connection.execute(_JOBS.where(Job.id == job_id)))
     return found[0] if found else None

@@ -27,6 +27,17 @@ def as_said(count: int, noun: str = "", several: str = "", *, at_most: int = AT_
     return ("more than " if more else "") + (counted(said, noun, several) if noun else f"{said:,}")
 
 
+def in_stored_order(document: object) -> object:
+    """Give a JSON document with its names in the order in which PostgreSQL keeps them, and commands print them."""
+    match document:
+        case Mapping():
+            names = sorted(document, key=lambda name: (len(name.encode()), name.encode()))
+            return {name: in_stored_order(document[name]) for name in names}
+        case list():
+            return [in_stored_order(one) for one in document]
+    return document
+
+
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON
     """Give what orjson cannot write by itself."""
     if isinstance(value, Mapping):
