@@ -8,12 +8,13 @@ from sqlalchemy import Engine, select
 
 from models.accept_rules import Rules
 from models.message import Message, read_message
-from models.tables import Batch, Event, Refused
+from models.tables import Event, Refused
 from models.words import Door
 from tests.support.background import waits_for_a_lock
 from tests.support.fixtures import Submit
 from tests.support.ledger import Ledger, ask
 from worker.intake.accept import Inbound, accept, refuse_whole, unstorable
+from worker.queries import refusals
 from worker.queries.reconciliation import audit
 from worker.queue.locks import lock_event, lock_events
 from worker.trip import TRIP
@@ -31,9 +32,7 @@ def people(number: int, first: int = 0) -> list[str]:
 
 
 def sizes(engine: Engine) -> list[tuple[str, int, bool]]:
-    with engine.connect() as connection:
-        rows = connection.execute(select(Batch.state, Batch.size, Batch.open).order_by(Batch.id))
-        return [(row.state, row.size, row.open) for row in rows]
+    return [(row.state, row.size, row.open) for row in Ledger(engine).batches()]
 
 
 def test_records_fill_full_batches_and_the_rest_stays_open(submit: Submit, engine: Engine) -> None:
@@ -77,18 +76,17 @@ def test_a_broken_input_is_refused_with_its_reason_and_its_neighbours_are_stored
     handed["inputs"].insert(1, {"email": "nobody", "interactionDateTime": 1_767_225_600})  # type: ignore[attr-defined]
     (part,) = submit(handed)
     assert (part.accepted, part.refused) == (2, 1)
-    with engine.connect() as connection:
-        row = connection.execute(select(Refused.raw, Refused.reasons)).one()
-    assert json.loads(row.raw)["inputs"] == [{"email": "nobody", "interactionDateTime": 1_767_225_600}]
+    (kept,) = Ledger(engine).refused()
+    (row,), _ = refusals.listed(engine, refusals.RefusalFilter(), None, 10)
+    assert json.loads(kept.raw)["inputs"] == [{"email": "nobody", "interactionDateTime": 1_767_225_600}]
     assert [reason["where"] for reason in row.reasons] == ["inputs[1].email", "inputs[1].interactionDateTime"]
     assert row.reasons[1]["right"] == "milliseconds: 1767225600000"
 
 
 def test_a_refused_input_mended_can_be_handed_in_again(submit: Submit, engine: Engine) -> None:
     submit(message("not an address"))
-    with engine.connect() as connection:
-        raw = connection.execute(select(Refused.raw)).scalar_one()
-    (part,) = submit(bytes(raw).replace(b"not an address", b"ada@example.com"))
+    (row,) = Ledger(engine).refused()
+    (part,) = submit(row.raw.replace(b"not an address", b"ada@example.com"))
     assert part.accepted == 1
 
 
@@ -100,8 +98,7 @@ def test_an_unreadable_message_is_kept_whole(submit: Submit, engine: Engine, raw
     good = message(*people(1))
     refused, accepted = submit(raw, good)
     assert (refused.refused, accepted.accepted) == (1, 1)
-    with engine.connect() as connection:
-        assert bytes(connection.execute(select(Refused.raw)).scalar_one()) == raw
+    assert [row.raw for row in Ledger(engine).refused()] == [raw]
     assert audit(engine).balanced
 
 
@@ -130,9 +127,7 @@ def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
         {"subscriber_state": "register", "object_id": "1", "inputs": mixed},
         {"subscriber_state": "cancel", **external, "inputs": mixed},
     )
-    with engine.connect() as connection:
-        rows = connection.execute(select(Batch.state, Batch.identity, Batch.size).order_by(Batch.id)).all()
-    assert [tuple(row) for row in rows] == [
+    assert [(row.state, row.identity, row.size) for row in Ledger(engine).batches()] == [
         ("register", "email", 1),
         ("register", "vid", 1),
         ("cancel", "email", 1),
@@ -142,9 +137,7 @@ def test_both_addresses_both_identities_and_all_states_get_batches_of_their_own(
 
 def test_a_batch_waits_for_the_one_that_holds_its_contact(submit: Submit, engine: Engine) -> None:
     submit(message(*people(2)), message(*people(1), state="cancel"), message(*people(1, 5), state="cancel"))
-    with engine.connect() as connection:
-        rows = connection.execute(select(Batch.id, Batch.state, Batch.after).order_by(Batch.id)).all()
-    first, *rest = rows
+    first, *rest = Ledger(engine).batches()
     assert first.after == []
     assert {row.state: row.after for row in rest} == {"cancel": [first.id]}
 

@@ -17,7 +17,7 @@ from models.tables import Account
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
 from tests.support.fixtures import Turnout
-from tests.support.ledger import do
+from tests.support.ledger import Ledger, do
 from tests.support.sandbox_server import running_sandbox
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
@@ -30,9 +30,15 @@ from worker.settings import Settings
 WHEN = 1_767_225_600_000
 
 
-def row(engine: Engine, name: str) -> Any:
-    with engine.connect() as connection:
-        return connection.execute(text("SELECT * FROM accounts WHERE name = :name"), {"name": name}).one()
+def row(engine: Engine, name: str) -> Account:
+    return Ledger(engine).account(name)
+
+
+def parked_until(engine: Engine) -> datetime:
+    """When the default account, which waits, may send again."""
+    until = row(engine, "default").parked_until
+    assert until is not None
+    return until
 
 
 def message(account: str, *contacts: str, event: str = "7") -> dict[str, Any]:
@@ -381,7 +387,7 @@ def test_a_spent_quota_parks_until_a_minute_after_the_accounts_midnight(engine: 
     zone = "Pacific/Kiritimati" if datetime.now(UTC).hour < 9 else "UTC"  # where it is not a little after midnight
     do(engine, f"UPDATE accounts SET time_zone = '{zone}'")
     state.park(engine, row(engine, "default").id, None, "HubSpot's daily limit is spent")
-    until = row(engine, "default").parked_until
+    until = parked_until(engine)
     assert (until - datetime.now(UTC)).total_seconds() <= 86_400
     assert until.astimezone(ZoneInfo(zone)).strftime("%H:%M:%S") == "00:01:00"
 
@@ -391,9 +397,8 @@ def test_an_ambiguous_answer_still_under_way_shortens_no_parking_of_another_caus
     state.park(engine, default, 3_600, "HubSpot's daily limit is spent")
     assert [state.count_ambiguous(engine, default) for _ in range(OUTAGE + 1)] == [0] * (OUTAGE + 1)
     state.park(engine, default, 4, "HubSpot answered 503")
-    parked = row(engine, "default")
-    assert parked.parked_until > datetime.now(UTC) + timedelta(seconds=3_000)
-    assert parked.parked_because == "HubSpot's daily limit is spent"
+    assert parked_until(engine) > datetime.now(UTC) + timedelta(seconds=3_000)
+    assert row(engine, "default").parked_because == "HubSpot's daily limit is spent"
 
 
 def test_a_longer_parking_replaces_a_shorter_one(engine: Engine) -> None:
@@ -410,4 +415,4 @@ def test_an_outages_parking_is_as_long_as_its_last_probe_says(engine: Engine) ->
     state.park(engine, default, 3_600, "one batch is sent to see whether HubSpot answers again")
     assert state.count_ambiguous(engine, default) == OUTAGE + 1
     state.park(engine, default, 4, "HubSpot answered 503")
-    assert row(engine, "default").parked_until < datetime.now(UTC) + timedelta(seconds=10)
+    assert parked_until(engine) < datetime.now(UTC) + timedelta(seconds=10)

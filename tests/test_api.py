@@ -13,9 +13,9 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete
 
-from models.tables import Batch, Event, Submission
+from models.tables import Event, Submission
 from models.words import Role
 from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_server
 from tests.support.background import waits_for_a_lock
@@ -262,8 +262,7 @@ def test_order_is_kept_per_contact(api: Api) -> None:
     for number, state in enumerate(("register", "cancel", "register")):
         inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN + number}]
         api.ask("POST", BY_EMAIL.replace("register", state), json={"inputs": inputs})
-    with api.context.engine.connect() as connection:
-        waiting = connection.execute(select(Batch.state, Batch.after).order_by(Batch.id)).all()
+    waiting = Ledger(api.context.engine).batches()
     assert [row.state for row in waiting] == ["register", "cancel", "register"]
     assert [len(row.after) for row in waiting] == [0, 1, 1]
 
@@ -335,9 +334,8 @@ def test_a_key_for_several_accounts_names_the_one(api: Api, settings: Settings) 
     assert (unnamed.status_code, "acme, default" in unnamed.json()["message"]) == (400, True)
     named = api.submit("ada@example.com", key=both, headers={"Turnout-Account": "acme"})
     assert named.status_code == 200
-    with api.context.engine.connect() as connection:
-        accounts = connection.execute(text("SELECT a.name FROM batches b JOIN accounts a ON a.id = b.account_id"))
-        assert list(accounts.scalars()) == ["acme"]
+    ledger = Ledger(api.context.engine)
+    assert ledger.batch().account_id == ledger.account("acme").id
     receipt = named.json()["links"]["submission"].removeprefix(api.url)
     assert api.ask("GET", receipt, key=both).status_code == 200
     assert api.ask("GET", receipt).status_code == 404, "a key of another account"

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from sqlalchemy import select
 
-from models.tables import Record
 from tests.support import warm
 from tests.support.api import BY_EMAIL, WHEN, key_for
+from tests.support.ledger import Ledger
 from tests.support.worker_processes import environment, until
 from worker.context import Context
 from worker.local.services import free_port
@@ -120,6 +119,4 @@ def test_killed_in_the_middle_of_a_thousand_requests_it_keeps_what_it_answered(
 
 
 def stored(context: Context) -> set[int]:
-    with context.engine.connect() as connection:
-        contacts = connection.execute(select(Record.contact))
-        return {int(contact[1:].partition("@")[0]) for contact in contacts.scalars()}
+    return {int(record.contact[1:].partition("@")[0]) for record in Ledger(context.engine).records()}

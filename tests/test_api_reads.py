@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import func, select
 
 from hubspot_api.limiter import Use
 from models.tables import Attempt
 from models.words import AttemptKind, Role
 from tests.support.api import WHEN, Api, delivering, key_for, running_api
+from tests.support.ledger import Ledger
 from worker.accounts import state
 from worker.context import Context
 from worker.delivery import permits
@@ -31,8 +31,7 @@ def test_a_contacts_participations_are_hubspots(api: Api, prefix: str) -> None:
     (row,) = answer.json()["results"]
     assert row["associations"]["contact"]["email"] == "ada@example.com"
     assert row["properties"]["occurredAt"] == WHEN
-    with api.context.engine.connect() as connection:
-        attempt = connection.execute(select(Attempt.__table__).where(Attempt.kind == AttemptKind.READ_BACK)).one()
+    (attempt,) = Ledger(api.context.engine).attempts(Attempt.kind == AttemptKind.READ_BACK)
     assert (attempt.http_status, attempt.finished_at is not None) == (200, True)
 
 
@@ -54,11 +53,7 @@ def test_without_a_permit_it_is_429_and_nothing_is_asked(api: Api) -> None:
         held.append(permit)
     answer = api.ask("GET", f"{V3}/contacts/ada%40example.com/breakdown")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
-    with api.context.engine.connect() as connection:
-        reads = connection.execute(
-            select(func.count()).select_from(Attempt).where(Attempt.kind == AttemptKind.READ_BACK)
-        )
-        assert reads.scalar_one() == 0
+    assert Ledger(api.context.engine).attempts(Attempt.kind == AttemptKind.READ_BACK) == []
 
 
 def test_a_paused_account_is_not_asked(api: Api) -> None:

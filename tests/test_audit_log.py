@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, update
 from typer.testing import Result
 
 from cli.app import app
-from models.tables import Act, Batch, Error, Record
+from models.tables import Act, Batch, Error
 from models.words import Outcome, Role, Via
 from tests.support.console import RunningConsole
 from tests.support.fixtures import Fail, Submit, Turnout
@@ -35,7 +35,7 @@ def newest(engine: Engine) -> Callable[[], list[tuple[str, str, str, dict[str, A
 
     def look() -> list[tuple[str, str, str, dict[str, Any], int | None]]:
         nonlocal seen
-        rows = ask(engine, select(Act.__table__).where(Act.id > seen).order_by(Act.id))
+        rows = Ledger(engine).actions(Act.id > seen)
         seen = max([seen, *(row.id for row in rows)])
         assert not [row.last_error for row in rows if row.last_error]
         return [(row.who, row.via, row.what, row.filter, row.number) for row in rows]
@@ -116,9 +116,9 @@ def test_every_command_that_acts_leaves_its_row_and_every_one_that_looks_none(  
     acts("remove schedule", {"schedule": "nightly"}, None, "schedules", "remove", "nightly")
     acts("erase", {}, 1, "erase", "a@x.org", "--yes")
     do(engine, update(Batch).where(Batch.size == 2).values(settled_at=Batch.settled_at - timedelta(days=100)))
-    looked_for = select(Error.batch_id).where(Error.outcome == Outcome.UNCONFIRMED, Error.resolution.is_(None))
-    is_old = select(func.count()).select_from(Record).join(Batch, Batch.id == Record.batch_id).where(Batch.size == 2)
-    records = ask(engine, is_old.where(Record.batch_id.not_in(looked_for)))[0][0]
+    looked_for = ledger.errors(Error.outcome == Outcome.UNCONFIRMED, Error.resolution.is_(None))
+    stays = {error.batch_id for error in looked_for}
+    records = len(ledger.stored(Batch.size == 2, Batch.id.not_in(stays)))
     acts("purge", {"older_than_days": 90.0}, records, "purge", "--older-than", "90")
 
     taken_out = len(json.loads(turnout("errors", "--json").stdout))
@@ -201,8 +201,8 @@ def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_numb
         raise ValueError("a@x.org is in it")
     with pytest.raises(KeyboardInterrupt), audit_log.noted(engine, by, "purge", older_than_days=90):
         raise KeyboardInterrupt
-    rows = ask(engine, select(Act.what, Act.number, Act.last_error).order_by(Act.id))
-    assert [tuple(row) for row in rows] == [("erase", None, "ValueError"), ("purge", None, "")]
+    rows = [(act.what, act.number, act.last_error) for act in Ledger(engine).actions()]
+    assert rows == [("erase", None, "ValueError"), ("purge", None, "")]
 
 
 def test_the_log_is_listed_by_who_and_what_page_by_page(

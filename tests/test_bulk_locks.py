@@ -3,17 +3,17 @@
 import random
 
 import pytest
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, insert
 
 import worker.queries.refusals
 from models.accept_rules import Rules
 from models.correction import Change
 from models.job_params import JobParams
-from models.tables import Account
+from models.tables import Account, JobItem
 from models.words import Action, Outcome
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, finished, run
-from tests.support.ledger import WHEN, do, given_up, message, outcomes, people, taken, wrong_now
+from tests.support.ledger import WHEN, Ledger, do, given_up, message, outcomes, people, taken, wrong_now
 from tests.support.storm import PATIENCE, SIZE, PurgingStorm, keep_what_goes
 from worker.context import Context
 from worker.database import make_engine
@@ -106,9 +106,7 @@ def test_what_died_between_handing_in_again_and_its_note_has_its_result_all_the_
             jobs.step(engine, rules, job_id)
     assert outcomes(engine) == {"pending": 3}
     assert finished(engine, rules, job_id).done == 3
-    with engine.connect() as connection:
-        told = connection.execute(text("SELECT result->>'accepted' FROM job_items")).scalars().all()
-    assert told == ["1", "1", "1"]
+    assert [item.result["accepted"] for item in Ledger(engine).all(JobItem)] == [1, 1, 1]
     assert outcomes(engine) == {"pending": 3}
 
 

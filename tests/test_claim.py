@@ -283,11 +283,8 @@ def test_nothing_is_sent_unless_the_records_are_as_many_as_the_size(
     submit(message(*people(3)))
     do(engine, update(Batch).values(size=4))
     assert take(engine) is None
-    (row,) = ask(
-        engine,
-        select(Batch.status, Batch.lease_token, Batch.postponed_because, (Batch.due_at > func.now()).label("waits")),
-    )
-    assert (row.status, row.lease_token, row.waits) == ("PENDING", None, True)
+    (row,) = ledger.batches(Batch.due_at > func.now())
+    assert (row.status, row.lease_token) == ("PENDING", None)
     assert "its size is 4, its records are 3" in row.postponed_because
     assert "bug: size of batch is wrong" in caplog.text
     assert not ledger.attempts()
@@ -482,7 +479,8 @@ def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(submit: 
         assert may_send(connection, 1, 120) is None
     event.remove(engine, "before_execute", outage_ends)
     assert ended.is_set()
-    assert ask(engine, select(Account.in_a_row, Account.parked_until))[0] == (0, None)
+    account = Ledger(engine).account()
+    assert (account.in_a_row, account.parked_until) == (0, None)
     assert take(engine) is not None
 
 
@@ -549,7 +547,7 @@ def test_the_lane_of_a_batch_that_is_not_due_is_never_walked_by_a_claim(submit: 
     for _ in range(3):
         postponed(engine, taken(engine), 3_600)
     assert take(engine) is None
-    assert {row.ready for row in ask(engine, select(Lane.ready))} == {False}
+    assert {row.ready for row in Ledger(engine).all(Lane)} == {False}
 
 
 def test_a_claim_says_whether_its_event_has_another_batch_due(submit: Submit, engine: Engine) -> None:

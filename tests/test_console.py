@@ -43,7 +43,7 @@ def fill(submit: Submit, engine: Engine) -> list[str]:
     submit(message("ada@example.com", "no address", event="webinar"))
     batches = [f"/batch/{row.id}" for row in Ledger(engine).batches()]
     events = [f"/event/{row.id}" for row in Ledger(engine).all(Event)]
-    submissions = [f"/submission/{row.submission}" for row in ask(engine, select(Submission.submission).distinct())]
+    submissions = {f"/submission/{row.submission}" for row in Ledger(engine).all(Submission)}
     return ["/", "/batches", "/errors", "/events", "/accounts", *batches, *events, *submissions]
 
 
@@ -425,9 +425,7 @@ def test_no_error_is_left_out_where_the_walks_of_outcomes_are_mixed(
     for _ in range(3):
         settled(engine, taken(engine), rejected=[0], unconfirmed=[1, 2])
     do(engine, update(Error).where(Error.id % 2 == 0).values(category="RARE"))
-    expected = [
-        str(row.id) for row in ask(engine, select(Error.id).where(Error.category == "RARE").order_by(Error.id.desc()))
-    ]
+    expected = [str(error.id) for error in reversed(Ledger(engine).errors(Error.category == "RARE"))]
     met: list[str] = []
     path: str | None = "/errors?category=RARE"
     while path:
@@ -497,16 +495,15 @@ def test_a_group_is_listed_by_its_own_index_whatever_the_outcomes(submit: Submit
     from worker.queries.error_filter import ANY_OPEN, Filter
 
     fill(submit, engine)
-    (row,) = ask(
-        engine, "SELECT group_id, array_agg(id ORDER BY id DESC) AS ids FROM errors WHERE outcome = 'failed' GROUP BY 1"
-    )
-    for wanted, ids in ((ANY_OPEN, row.ids), ((Outcome.REJECTED,), [])):
-        chosen = Filter(wanted, group_id=row.group_id)
+    errors = Ledger(engine).errors(Error.outcome == Outcome.FAILED)
+    (group_id,) = {error.group_id for error in errors}
+    for wanted, ids in ((ANY_OPEN, [error.id for error in reversed(errors)]), ((Outcome.REJECTED,), [])):
+        chosen = Filter(wanted, group_id=group_id)
         assert [error.id for error in list_errors(engine, chosen)] == ids
         found, more = page_of_errors(engine, chosen, 50, None, 9)
         assert ([error.id for error in found], more) == (ids, None)
-    rare = Filter(ANY_OPEN, group_id=row.group_id, category="NONE")
-    assert page_of_errors(engine, rare, 50, None, 2) == ([], row.ids[1])
+    rare = Filter(ANY_OPEN, group_id=group_id, category="NONE")
+    assert page_of_errors(engine, rare, 50, None, 2) == ([], errors[-2].id)
 
 
 def test_of_a_large_submission_the_first_records_are_counted_and_what_waits_is_not_called_complete(
@@ -661,8 +658,8 @@ def test_an_account_is_paused_and_resumed(operator: Visitor, context: Context, s
     add(context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     answer = operator.press("/accounts/acme/pause", "/accounts", because=" the portal moves ")
     assert (answer.url, "account acme is paused" in words(answer.text)) == (f"{operator.url}/accounts#acme", True)
-    paused = ask(context.engine, select(Account.name, Account.paused_because).where(Account.paused_at.is_not(None)))
-    assert [tuple(row) for row in paused] == [("acme", "the portal moves")]
+    (paused,) = Ledger(context.engine).all(Account, Account.paused_at.is_not(None))
+    assert (paused.name, paused.paused_because) == ("acme", "the portal moves")
     assert "token-of-acme" not in answer.text
     assert "account acme sends one batch now" in words(operator.press("/accounts/acme/resume", "/accounts").text)
     assert Ledger(context.engine).all(Account, Account.paused_at.is_not(None)) == []

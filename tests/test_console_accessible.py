@@ -8,13 +8,14 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
 from models.job_params import JobParams
+from models.tables import Event, Record, Submission
 from models.words import Action, Outcome, Role, Via
 from tests.support import night
 from tests.support.api import key_for
 from tests.support.browser import browser
 from tests.support.console import RunningConsole, running_console
 from tests.support.databases import TEMPLATE
-from tests.support.ledger import ask
+from tests.support.ledger import Ledger
 from tests.support.services import Valkey
 from worker.auth import keys, sessions
 from worker.context import Context
@@ -91,20 +92,20 @@ def console(postgres_url: str, valkey: Valkey, tmp_path_factory: pytest.TempPath
 def facts(console: RunningConsole) -> dict[str, object]:
     """What stands in the pages' paths."""
     visitor = console.of(Role.OPERATOR)
-    engine = console.context.engine
-    (record,) = ask(engine, "SELECT r.* FROM records r WHERE contact LIKE '%example.con' ORDER BY id LIMIT 1")
+    ledger = Ledger(console.context.engine)
+    record = ledger.records(Record.contact.like("%example.con"))[0]
     html = visitor.page(f"/correct?record={record.id}")
     content = f"record,email\n{record.id},mended@example.com\nx,\n".encode()
     answer = visitor.submit(html, "/correct/file", files={"file": ("mend.csv", content, "text/csv")})
-    (other,) = ask(engine, "SELECT (SELECT max(id) FROM refused) AS refusal, (SELECT max(id) FROM events) AS event,"
-                   " (SELECT submission FROM submissions LIMIT 1) AS submission,"
-                   " (SELECT min(id) FROM jobs) AS job")  # fmt: skip
     return {
         "record": record.id,
         "batch": record.batch_id,
         "contact": record.contact,
         "held": answer.url.rpartition("/")[2],
-        **other._mapping,  # noqa: SLF001 - its public name
+        "refusal": ledger.refused()[-1].id,
+        "event": ledger.all(Event)[-1].id,
+        "submission": ledger.all(Submission)[0].submission,
+        "job": ledger.jobs()[0].id,
     }
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, update
 
-from models.tables import Account, Act, Attempt, Error, Session
+from models.tables import Act, Attempt, Error, Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser, listens
 from tests.support.console import RunningConsole, running_console
 from tests.support.fixtures import Submit
-from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import Ledger, do, given_up, message, outcomes, people, settled, taken
 from web.console import live
 from worker.context import Context
 
@@ -75,8 +75,8 @@ def test_an_account_is_paused_with_a_reason_and_resumed(page: Page, console: Run
     expect(page.get_by_role("status")).to_contain_text("account default is paused")
     expect(page.get_by_role("status")).to_be_in_viewport()
     page.reload()
-    assert [one.number for one in ask(engine, select(Act.number).where(Act.what == "pause"))] == [1]
-    assert ask(engine, select(Account.paused_because.label("why")))[0].why == "the portal moves"
+    assert [act.number for act in Ledger(engine).actions(Act.what == "pause")] == [1]
+    assert Ledger(engine).account().paused_because == "the portal moves"
     page.get_by_role("button", name="Resume default").click()
     expect(page.get_by_role("status")).to_contain_text("account default sends one batch now")
 

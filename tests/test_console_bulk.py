@@ -10,12 +10,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+import requests
+from sqlalchemy import ColumnElement, Engine, func, insert, update
 
 import worker.operations.steps
 from models.accept_rules import Rules
 from models.tables import Account, Act, Error, ErrorGroup, Event, Job, JobItem, Schedule
-from models.words import Outcome, Role
+from models.words import Outcome, Resolution, Role
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
 from tests.support.jobs import ME
@@ -35,6 +36,7 @@ from tests.support.ledger import (
 from web.console import bulk, corrections, live
 from web.console.actions import ACTIONS
 from worker.operations import jobs
+from worker.queries.jobs import JobSummary, list_jobs
 
 SCRIPT = "<script>alert('x')</script>"
 ADA = "ada.lovelace@analytical.example.com"
@@ -57,18 +59,16 @@ def fill(submit: Submit, engine: Engine) -> None:
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2])
 
 
-def ids(engine: Engine, where: str = "true") -> list[int]:
-    return [row.id for row in ask(engine, f"SELECT id FROM errors e WHERE {where} ORDER BY id")]
+def ids(engine: Engine, *where: ColumnElement[bool]) -> list[int]:
+    return [error.id for error in Ledger(engine).errors(*where)]
 
 
-def job_of(engine: Engine) -> Any:
-    (row,) = ask(
-        engine, "SELECT j.*, a.who, a.via, a.filter FROM jobs j JOIN actions a USING (id) ORDER BY id DESC LIMIT 1"
-    )
-    return row
+def job_of(engine: Engine) -> JobSummary:
+    """The newest job."""
+    return list_jobs(engine, 1)[0]
 
 
-def asked_for(answer: Any, engine: Engine) -> Any:
+def asked_for(answer: requests.Response, engine: Engine) -> JobSummary:
     """The job whose page an answer leads to."""
     job = job_of(engine)
     assert (answer.status_code, urlsplit(answer.url).path) == (200, f"/job/{job.id}"), answer.text
@@ -122,7 +122,7 @@ def test_the_filters_of_the_url_are_those_of_the_job(
         html = operator.page(f"/act/retry{query}")
         assert f">Retry {number}</button>" in html
         job = asked_for(operator.submit(html, "/act/retry"), engine)
-        assert (job.filter, job.expected, job.action) == (chosen, number, "retry")
+        assert (job.filter.written, job.expected, job.action) == (chosen, number, "retry")
         assert (job.who, job.via) == ("the operator", "console")
         if query != "?event=webinar":
             jobs.stop(engine, ME, job.id)
@@ -150,14 +150,14 @@ def test_the_marked_rows_and_only_they_are_retried(
     operator: Visitor, submit: Submit, engine: Engine, work: Work
 ) -> None:
     fill(submit, engine)
-    marked = [ids(engine)[0], ids(engine)[13], ids(engine, "outcome = 'rejected'")[0]]
+    marked = [ids(engine)[0], ids(engine)[13], ids(engine, Error.outcome == Outcome.REJECTED)[0]]
     assert operator.page("/errors").count('type="checkbox" name="error"') == 18
     html = operator.page("/act/retry?marked=1&" + "&".join(f"error={one}" for one in marked))
     assert ">Retry 3</button>" in html
     operator.submit(html, "/act/retry")
     work()
-    assert job_of(engine).filter["error_ids"] == marked
-    assert ids(engine, "resolution = 'retried'") == marked
+    assert job_of(engine).filter.written["error_ids"] == marked
+    assert ids(engine, Error.resolution == Resolution.RETRIED) == marked
 
 
 @pytest.mark.parametrize("action", ["retry", "dismiss"])
@@ -366,8 +366,8 @@ def test_a_job_is_stopped_and_what_it_did_stays_done(
     assert "2 of 5" in words(html)
     assert f"/job/{job.id}/stop" not in html
     assert "is not running" in words(operator.press(f"/job/{job.id}/stop", "/jobs").text)
-    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number).order_by(Act.id))
-    assert [tuple(row) for row in noted] == [
+    noted = Ledger(engine).actions()
+    assert [(act.who, act.via, act.what, act.filter, act.number) for act in noted] == [
         ("the operator", "console", "retry", {"outcomes": ["failed"]}, 2),
         ("the operator", "console", "stop", {"job": job.id}, None),
     ]
@@ -420,8 +420,8 @@ def test_a_groups_wrong_event_is_corrected(
     rejected(*people(12), event="wrong")
     rejected(*people(2), event="77")
     do(engine, update(Error).where(Error.record_id > 12).values(group_id="elsewhere"))
-    (group,) = ask(engine, select(Error.group_id.label("id")).where(Error.record_id == 1))
-    html = operator.page(f"/correct?group={group.id}&event=right")
+    (error,) = ledger.errors(Error.record_id == 1)
+    html = operator.page(f"/correct?group={error.group_id}&event=right")
     said = words(html)
     assert "event wrong right 12" in said
     assert "12 records, 12 of them to another event: type the number of records" in said
@@ -434,7 +434,7 @@ def test_a_groups_wrong_event_is_corrected(
         assert why in words(operator.submit(html, "/correct", typed=typed).text)
     assert nothing_done(engine)
     job = asked_for(operator.submit(html, "/correct", typed=" 12 "), engine)
-    assert (job.expected, job.params) == (12, {"change": {"event": "right"}})
+    assert (job.expected, job.params.written) == (12, {"change": {"event": "right"}})
     work()
     assert outcomes(engine) == {"canceled": 12, "pending": 12, "rejected": 2}
     assert [row.object_id for row in ledger.all(Event)] == [
@@ -496,8 +496,8 @@ def test_a_groups_records_go_out_as_csv_and_the_mended_file_is_shown_before_it_i
 ) -> None:
     rejected(*(f"p{index}@exampel.com" for index in range(4)))
     failed(*people(1))
-    (group,) = ask(engine, select(Error.group_id.label("id")).where(Error.record_id == 1))
-    rows = out(operator, f"?group={group.id}")
+    (error,) = ledger.errors(Error.record_id == 1)
+    rows = out(operator, f"?group={error.group_id}")
     assert sorted(row["email"] for row in rows) == [f"p{index}@exampel.com" for index in range(4)]
     assert all(row["reason"].startswith("rejected: ") for row in rows)
     for row in rows[:3]:

@@ -8,16 +8,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 import worker.operations.steps
-from models.tables import Act, Batch, Schedule
+from models.tables import Schedule
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
 from tests.support.fixtures import Fail, Submit
 from tests.support.hostile_text import AWAY, WALKING
-from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, taken
+from tests.support.ledger import Ledger, do, given_up, message, outcomes, people, taken
 from web.console import base
 from worker.context import Context
 
@@ -141,9 +141,8 @@ def test_who_begins_a_mended_file_is_noted(console: RunningConsole, operator: Vi
     job = urlsplit(answer.url).path
     another.submit(another.page(job), f"{job}/begin")
     another.press(f"{job}/begin", "/")
-    rows = ask(engine, select(Act.who, Act.what, Act.filter).order_by(Act.id))
     job_id = int(job.removeprefix("/job/"))
-    assert [(row.who, row.what, row.filter) for row in rows] == [
+    assert [(act.who, act.what, act.filter) for act in Ledger(engine).actions()] == [
         ("the operator", "correct", {"mended_rows": 1}),
         ("another", "begin", {"job": job_id}),
     ]
@@ -175,7 +174,7 @@ def test_batches_are_listed_by_time(
     for hour in range(4):
         submit(message(*people(1, hour), event=str(hour)))
         do(engine, f"UPDATE batches SET created_at = '2026-03-01 0{hour}:30Z' WHERE id = (SELECT max(id) FROM batches)")
-    everything = [row.id for row in ask(engine, select(Batch.id).order_by(Batch.id.desc()))]
+    everything = [batch.id for batch in reversed(Ledger(engine).batches())]
     for typed, asked, these in (
         (("--since", "2026-03-01T01:00"), "since=2026-03-01T01:00", everything[:3]),
         (("--until", "2026-03-01T02:00Z"), "until=2026-03-01T02:00Z", everything[2:]),

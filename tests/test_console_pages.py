@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine, Text, cast, func, insert, select, update
 
 import web.console.pages
-from models.tables import Act, Attempt, Batch, Erasure, Error, ErrorGroup, Record, Refused, Submission
+from models.tables import Batch, Erasure, Error, ErrorGroup, Record, Refused, Submission
 from models.words import Outcome
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit
-from tests.support.ledger import Ledger, ask, deliver_all, do, given_up, message, outcomes, people, settled, taken
+from tests.support.ledger import Ledger, deliver_all, do, given_up, message, outcomes, people, settled, taken
 from web.console import fix_table, person as person_page, refusals as refusals_page
 from worker.queries import erasures as reads, refusals
 
@@ -109,11 +109,7 @@ def test_a_groups_errors_are_listed_one_by_one_page_by_page(
     (group,) = ledger.all(ErrorGroup, ErrorGroup.outcome == Outcome.FAILED)
     assert f'href="/errors?group={group.id}"' in operator.page("/groups")
     met = every_page(operator, f"/errors?group={group.id}", r'row" class="n">(\d+)<')
-    expected = [
-        str(row.id)
-        for row in ask(engine, select(Error.id).where(Error.outcome == Outcome.FAILED).order_by(Error.id.desc()))
-    ]
-    assert met == expected
+    assert met == [str(error.id) for error in reversed(ledger.errors(Error.outcome == Outcome.FAILED))]
     assert f'href="/groups#{group.id}"' in operator.page(f"/errors?group={group.id}")
 
 
@@ -192,8 +188,8 @@ def test_a_persons_page_shows_every_record_attempt_and_error_and_what_happens_ne
     assert "GIVEN_UP" in cards[1]
     assert re.search(r"Z post of 4 1 settled HTTP 200 5 ms .*Z rejected 1 VALIDATION_ERROR: no open", cards[2])
     assert f'"email": "{ADA}"' in cards[2]
-    first = ask(engine, select(func.min(Attempt.batch_id).label("id")))[0].id
-    assert f'href="/batch/{first}#attempt-' in html
+    first = Ledger(engine).attempts()[0]
+    assert f'href="/batch/{first.batch_id}#attempt-' in html
     assert "p0@example.com" not in html
 
 
@@ -220,7 +216,7 @@ def test_a_persons_page_goes_on_where_the_last_ended_without_the_address_in_the_
         more = following(html)
         assert "@" not in unquote(more or "")
         path = f"/person/{ADA}{more}" if more else None
-    assert met == [str(row.id) for row in ask(engine, select(Record.id).order_by(Record.id.desc()))]
+    assert met == [str(record.id) for record in reversed(Ledger(engine).records())]
 
 
 def test_nobody_is_said_to_be_nobody(operator: Visitor) -> None:
@@ -284,8 +280,8 @@ def test_what_was_refused_is_listed_with_its_reason_account_and_submission(
         assert f'href="/refused/{number}"' in html
     assert f'href="/refused/{unknown}"' in operator.page("/refused?account=acme")
     assert f'href="/refused/{broken}"' not in operator.page("/refused?account=acme")
-    of_it = Refused.submission_id == Submission.id
-    (mine,) = ask(engine, select(Submission.submission).join(Refused, of_it).where(Refused.id == broken))
+    (row,) = Ledger(engine).refused(Refused.id == broken)
+    (mine,) = Ledger(engine).all(Submission, Submission.id == row.submission_id)
     html = operator.page(f"/refused?submission={mine.submission}")
     assert (f'href="/refused/{broken}"' in html, f'href="/refused/{unknown}"' in html) == (True, False)
     assert f'href="/refused/{broken}"' in operator.page(f"/submission/{mine.submission}")
@@ -354,8 +350,9 @@ def test_what_is_mended_is_handed_in_again_and_said_what_became_of_it(
     assert f"message {number} is submitted again: accepted 1, duplicates 0, not accepted 0" in words(answer.text)
     assert outcomes(engine) == {"pending": 1}
     assert refused_ids(engine) == []
-    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number))
-    assert [tuple(row) for row in noted] == [("the operator", "console", "replay", {"ids": [number]}, 1)]
+    (act,) = Ledger(engine).actions()
+    assert (act.who, act.via, act.what) == ("the operator", "console", "replay")
+    assert (act.filter, act.number) == ({"ids": [number]}, 1)
     assert operator.get(path).status_code == 404
     again = operator.press(path, "/erase", message=mended)
     assert (again.status_code, ": submitted again." in words(again.text)) == (404, True)
@@ -376,15 +373,14 @@ def test_what_is_still_refused_says_why_and_keeps_what_was_written(
 ) -> None:
     submit(message("nobody"))
     (number,) = refused_ids(engine)
-    columns = (Refused.raw, Refused.reasons, Refused.closed_at)
-    before = ask(engine, select(*columns))
+    before = [(row.raw, row.reasons, row.closed_at) for row in Ledger(engine).refused()]
     answer = operator.press(f"/refused/{number}", f"/refused/{number}", message=typed)
     assert [one.status_code for one in answer.history] == [303]  # a refresh repeats nothing
     assert (answer.status_code, answer.url) == (200, f"{operator.url}/refused/{number}")
     assert "It is still not accepted" in words(answer.text)
     assert written_in(answer.text) == typed
     assert SCRIPT not in answer.text
-    assert ask(engine, select(*columns)) == before
+    assert [(row.raw, row.reasons, row.closed_at) for row in Ledger(engine).refused()] == before
     assert '"nobody"' in written_in(operator.page(f"/refused/{number}?original=1&raw=1"))
 
 
@@ -455,8 +451,8 @@ def test_a_person_is_erased_after_a_second_look_and_the_receipt_names_nobody(
     receipts = operator.page("/erasures")
     assert "3 of records" in words(receipts)
     assert "lovelace" not in receipts
-    noted = ask(engine, select(Act.who, Act.via, Act.what, Act.filter, Act.number))
-    assert [tuple(row) for row in noted] == [("the operator", "console", "erase", {}, 3)]
+    (act,) = ledger.actions()
+    assert (act.who, act.via, act.what, act.filter, act.number) == ("the operator", "console", "erase", {}, 3)
     again = operator.press("/erasures", "/erase", contact=ADA)
     assert "Nothing of this person was kept" in words(again.text)
 

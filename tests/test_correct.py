@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import Rejection, Settled
@@ -21,7 +21,6 @@ from tests.support.ledger import (
     CALL,
     WHEN,
     Ledger,
-    ask,
     deliver_all,
     do,
     fail_all,
@@ -69,8 +68,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     (row,) = ledger.records(Record.id == new)
     assert (row.contact, row.corrects, row.input["interactionDateTime"]) == ("ada@example.com", old, WHEN)
     assert outcomes(engine) == {"delivered": 1, "canceled": 1, "pending": 1}
-    resolved = ask(engine, select(Error.category, Error.outcome, Error.resolution, Error.context).order_by(Error.id))
-    assert [tuple(row) for row in resolved] == [
+    assert [(error.category, error.outcome, error.resolution, error.context) for error in ledger.errors()] == [
         ("VALIDATION_ERROR", "rejected", "corrected", {}),
         ("CORRECTED", "canceled", "corrected", {"by": new}),
     ]
@@ -79,7 +77,7 @@ def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
     deliver_all(engine)
     assert facts("person", "ada@exampel.com")[0]["next"] == f"corrected by record {new}"
     assert facts("person", "ada@example.com")[0]["next"] == "delivered"
-    receipts = ask(engine, select(Submission.submission, Submission.part, Submission.accepted).order_by(Submission.id))
+    receipts = ledger.all(Submission)
     assert [(row.submission, row.accepted) for row in receipts] == [(part.submission, 2), (part.submission, 1)]
     assert f"was corrected by record {new}" in turnout("correct", str(old), "--vid", "7", "--yes", status=1).output
 
@@ -187,8 +185,8 @@ def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
     submit(message(*people(2), event="99"))
     said = facts("correct", "--group", group(facts), "--event", "98", "--yes", "--expect", "25")
     assert (said["corrected"], said["records"][0]["difference"]) == (25, [["event", "77", "98"]])
-    rows = ask(engine, "SELECT b.origin, ev.object_id, b.size FROM batches b JOIN events ev ON ev.id = b.event_id")
-    assert sum(row.size for row in rows if (row.origin, row.object_id) == ("replay", "98")) == 25
+    kept = Ledger(engine).stored()
+    assert sum((batch.origin, event) == ("replay", "98") for _, batch, event in kept) == 25
     assert facts("errors") == []
     deliver_all(engine)
     assert outcomes(engine) == {"canceled": 25, "delivered": 27}

@@ -2,8 +2,10 @@
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from models.tables import Account, Secret
+from tests.support.ledger import Ledger
 from worker.accounts import registry
 from worker.encryption import FILE, cipher, fingerprint_key, rekey, seal, unseal
 from worker.setting_sources import SettingsError
@@ -15,13 +17,9 @@ def with_key(settings: Settings, key: str) -> Settings:
 
 
 def kept(engine: Engine) -> list[bytes]:
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT ciphertext FROM secrets UNION ALL SELECT token FROM accounts WHERE token IS NOT NULL
-            UNION ALL SELECT oauth FROM accounts WHERE oauth IS NOT NULL""")
-        )
-        return [bytes(one) for one in rows.scalars()]
+    ledger = Ledger(engine)
+    secrets = [secret.ciphertext for secret in ledger.all(Secret)]
+    return secrets + [one for row in ledger.all(Account) for one in (row.token, row.oauth) if one is not None]
 
 
 def test_what_is_sealed_is_opened_by_the_same_key_only(settings: Settings) -> None:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     LargeBinary,
     Time,
     Uuid,
-    select,
     update,
 )
 from typer.testing import CliRunner
@@ -40,7 +39,6 @@ from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
 from tests.support.ledger import (
     Ledger,
-    ask,
     batch,
     delivered,
     do,
@@ -392,8 +390,8 @@ def test_of_a_row_that_was_not_accepted_nothing_of_hers_stays(submit: Submit, en
     for number, kept in enumerate(({"source": row}, {"draft": row, "source": others}, {"source": others}), start=1):
         do(engine, update(Refused).where(Refused.id == number).values(**kept))
     erased(context, ADA)
-    left = select(Refused.source, Refused.draft).order_by(Refused.id)
-    assert [tuple(row) for row in ask(engine, left)] == [(None, None), (None, None), (others, None)]
+    left = [(row.source, row.draft) for row in Ledger(engine).refused()]
+    assert left == [(None, None), (None, None), (others, None)]
 
 
 @pytest.mark.parametrize("who", [ADA, str(VID)])
@@ -419,7 +417,7 @@ def test_who_is_erased_is_found_in_no_job_and_no_action(
     assert found(engine, who) == []
     while jobs.step(engine, context.rules) is not None:
         pass
-    assert not ask(engine, "SELECT FROM jobs WHERE last_error <> '' OR ended_at IS NULL")
+    assert all(job.ended_at is not None and not job.last_error for job in Ledger(engine).jobs())
     assert found(engine, who) == []
     sound(engine)
 

@@ -107,7 +107,7 @@ def test_a_group_of_several_is_titled_by_what_they_share_and_dated_by_those_that
     do(engine, update(Error).values(created_at=func.now() - Error.id * timedelta(days=1)))
     last = select(func.max(Error.id)).scalar_subquery()
     do(engine, update(Error).where(Error.id == last).values(resolution=Resolution.DISMISSED))
-    newest, oldest = ask(engine, select(Error.created_at).where(Error.resolution.is_(None)).order_by(Error.id.desc()))
+    oldest, newest = Ledger(engine).errors(Error.resolution.is_(None))
     for narrowing in ((), ("--category", "VALIDATION_ERROR")):
         (group,) = facts("errors", "--grouped", *narrowing)
         seen = [datetime.fromisoformat(group[name]) for name in ("first_seen", "last_seen")]

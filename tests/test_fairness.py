@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, text
 
 from models.tables import Batch
 from models.words import Status
+from tests.support.ledger import Ledger
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import Workers, running_workers, told, until
 from worker.accounts.registry import add
@@ -53,20 +54,9 @@ def one_by_one(workers: Workers, engine: Engine, account: str, number: int) -> N
     for index in range(number):
         stream.add(message([f"{account}{index}@example.com"], account, f"{account}-{index % 3}"))
         time.sleep(1.0)
-    with engine.connect() as connection:
-        until(
-            lambda: (
-                connection.execute(
-                    text("""
-                SELECT count(*) FROM batches b JOIN accounts a ON a.id = b.account_id
-                WHERE a.name = :name AND b.status = 'COMPLETE'"""),
-                    {"name": account},
-                ).scalar_one()
-                == number
-            ),
-            30,
-            workers.logs,
-        )
+    ledger = Ledger(engine)
+    its_own = Batch.account_id == ledger.account(account).id
+    until(lambda: len(ledger.batches(its_own, Batch.status == Status.COMPLETE)) == number, 30, workers.logs)
 
 
 @pytest.fixture
@@ -91,10 +81,7 @@ def test_a_flooded_account_does_not_delay_another(workers: Workers, engine: Engi
     one_by_one(workers, engine, "beside", 15)
     with redis.Redis.from_url(workers.settings.broker_url) as broker:
         queued = broker.llen("attendance.deliver")
-    with engine.connect() as connection:
-        left = connection.execute(
-            select(func.count()).select_from(Batch).where(Batch.status == Status.PENDING)
-        ).scalar_one()
+    left = len(Ledger(engine).batches(Batch.status == Status.PENDING))
     assert left > 1_000, "the flood was over too soon to show anything"
     assert queued <= 3 * THREADS, queued
     passed = overtaken(engine, "beside")

@@ -7,12 +7,12 @@ from unittest.mock import patch
 
 import pytest
 import redis
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from models.tables import Record, Refused
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
+from tests.support.ledger import Ledger
 from worker.context import Context
 from worker.intake import store
 from worker.intake.accept import accept
@@ -29,8 +29,7 @@ def message(*contacts: str, state: str = "register", **more: object) -> bytes:
 
 
 def contacts(context: Context) -> list[str]:
-    with context.engine.connect() as connection:
-        return list(connection.execute(select(Record.contact).order_by(Record.id)).scalars())
+    return [record.contact for record in Ledger(context.engine).records()]
 
 
 def test_what_waits_is_accepted_in_its_order_acknowledged_and_deleted(context: Context) -> None:
@@ -48,9 +47,7 @@ def test_an_unreadable_message_is_refused_and_the_next_one_is_accepted(context: 
     context.stream.add(message("ada@example.com"))
     assert intake(context) == 3
     assert contacts(context) == ["ada@example.com"]
-    with context.engine.connect() as connection:
-        kept = [bytes(raw) for raw in connection.execute(select(Refused.raw).order_by(Refused.id)).scalars()]
-    assert kept == [b"{not json", b"something else"]
+    assert [row.raw for row in Ledger(context.engine).refused()] == [b"{not json", b"something else"]
 
 
 def test_entries_of_a_dead_reader_come_first_and_in_their_order(context: Context) -> None:
@@ -84,8 +81,7 @@ def test_a_message_that_killed_its_reader_five_times_alone_is_refused_whole(cont
         context.stream.begin_alone(entry)  # and then the process was gone
     assert intake(context) == 2
     assert contacts(context) == ["bob@example.com"]
-    with context.engine.connect() as connection:
-        assert bytes(connection.execute(select(Refused.raw)).scalar_one()) == poison
+    assert [row.raw for row in Ledger(context.engine).refused()] == [poison]
     assert context.redis.hlen(f"{KEY}:alone") == 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Connection, Engine, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, event, func, insert, update
 from sqlalchemy.exc import OperationalError
 
 import tasks.job
@@ -214,7 +214,7 @@ def test_jobs_begun_before_their_columns_were_renamed_go_on_with_all_that_these_
     failed: Fail, engine: Engine, rules: Rules
 ) -> None:
     ids = failed(*people(5))
-    errors = [row.id for row in ask(engine, select(Error.id).order_by(Error.record_id))]
+    errors = [row.id for row in sorted(Ledger(engine).errors(), key=lambda row: row.record_id)]
     resolve(engine, Resolution.DISMISSED, Error.id == errors[0])
     pinned = [steps.WaitingItem(error, record) for error, record in zip(errors, ids, strict=True)]
     begun = asked(engine, Action.DISMISS, FAILED, params=JobParams(because="the event is over"), pinned=pinned)

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, func, select, true, update
 
 from models.outcome import LastError, outcome
-from models.tables import Account, Batch, Record
-from tests.support.ledger import Ledger, ask, do, wrong_now
+from models.tables import Account, Batch, JobItem, Record
+from tests.support.ledger import Ledger, do, wrong_now
 from tests.support.worker_processes import Workers, environment, until
 from worker.queries.jobs import list_jobs
 from worker.queries.reconciliation import audit
@@ -71,11 +71,13 @@ def is_over(engine: Engine) -> bool:
 def every_record_was_moved_once(engine: Engine, number: int) -> None:
     (ended,) = list_jobs(engine)
     assert (ended.done, ended.skipped, ended.last_error, ended.stopped) == (number, 0, "", False)
-    assert [row.number for row in Ledger(engine).actions()] == [number]
-    items = ask(engine, "SELECT count(*), count(DISTINCT item), count(DISTINCT record_id) FROM job_items WHERE done")
-    assert tuple(items[0]) == (number, number, number)
-    errors = ask(engine, "SELECT count(*), count(DISTINCT record_id), count(resolution) FROM errors")
-    assert tuple(errors[0]) == (number, number, number)
+    ledger = Ledger(engine)
+    assert [row.number for row in ledger.actions()] == [number]
+    items = ledger.all(JobItem, JobItem.done.is_(True))
+    assert (len(items), len({one.item for one in items}), len({one.record_id for one in items})) == (number,) * 3
+    errors = ledger.errors()
+    assert (len(errors), len({one.record_id for one in errors})) == (number, number)
+    assert all(one.resolution for one in errors)
     with engine.connect() as connection:
         moved = connection.execute(
             select(outcome, Batch.origin, func.count())

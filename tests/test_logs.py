@@ -24,14 +24,14 @@ import pytest
 import redis
 import requests
 from kombu.connection import Connection
-from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from models.tables import Attempt, Batch, Refused
+from models.tables import Attempt
 from models.words import AttemptKind
 from tests.support import warm
 from tests.support.api import key_for
-from tests.support.ledger import ask, message
+from tests.support.ledger import Ledger, ask, message
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import CELERY, COMMANDS, Workers, environment, running_workers, until
 from worker import failures
@@ -125,7 +125,7 @@ def test_what_comes_by_the_queue_stands_in_no_line_of_a_workers_log(
     """Each is kept as not accepted, or has a line."""
 
     def kept() -> int:
-        return len(ask(engine, select(Refused.id)))
+        return len(Ledger(engine).refused())
 
     settings = in_json(settings)
     workers = Workers(settings, tmp_path)
@@ -189,10 +189,7 @@ def test_each_call_to_hubspot_has_one_line_with_its_decision(
             until(lambda: statuses(context.engine) == {"COMPLETE"}, 40, workers.logs)
         lines = [line for name in COMMANDS for line in lines_of((tmp_path / f"{name}.log").read_text())]
         calls = [line for line in lines if line["event"] == "attempt"]
-        stored = ask(
-            context.engine,
-            select(Attempt.http_status, Attempt.duration_ms).where(Attempt.kind != AttemptKind.READ_BACK),
-        )
+        stored = Ledger(context.engine).attempts(Attempt.kind != AttemptKind.READ_BACK)
     logged = sorted((line["http_status"], line["duration_ms"]) for line in calls)
     assert logged == sorted((row.http_status, row.duration_ms) for row in stored)
     assert {line["decision"] for line in calls} >= {"settle", "isolate", "reject all", "postpone"}
@@ -204,7 +201,7 @@ def test_each_call_to_hubspot_has_one_line_with_its_decision(
 
 
 def statuses(engine: Engine) -> set[str]:
-    return {row.status for row in ask(engine, select(Batch.status).distinct())}
+    return {row.status for row in Ledger(engine).batches()}
 
 
 # From the first line to the last

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 
+from models.tables import Schedule
 from models.words import Via
 from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.ledger import Ledger, ask, do
@@ -99,7 +100,7 @@ def begun(engine: Engine) -> int:
 
 
 def due(engine: Engine) -> bool:
-    return bool(ask(engine, "SELECT FROM schedules WHERE name = 'nightly' AND next_at <= now()"))
+    return bool(Ledger(engine).all(Schedule, Schedule.name == "nightly", Schedule.next_at <= func.now()))
 
 
 def ended(engine: Engine) -> bool:

@@ -21,7 +21,6 @@ from tests.support.api import running_api
 from tests.support.fixtures import Turnout
 from tests.support.ledger import (
     Ledger,
-    ask,
     deliver_all,
     do,
     given_up,
@@ -56,8 +55,8 @@ def shop(context: Context, receiver: Receiver) -> Shop:
     return Shop(context, receiver)
 
 
-def row(engine: Engine) -> Any:
-    (one,) = ask(engine, "SELECT * FROM notifications")
+def row(engine: Engine) -> Notification:
+    (one,) = Ledger(engine).all(Notification)
     return one
 
 
@@ -222,7 +221,7 @@ def test_a_webhook_that_fails_is_left_alone_as_a_whole_and_another_is_not(
     do(engine, update(Key).where(Key.name == "shop").values(webhook_url="http://127.0.0.1:9/"))
     notify(context)
     assert other.types() == ["finished"] * 3
-    assert ask(engine, select(func.sum(Notification.attempts).label("tries")))[0].tries == 1
+    assert sum(one.attempts for one in Ledger(engine).all(Notification)) == 1
     assert not is_due(engine)
     do(
         engine,
@@ -421,4 +420,4 @@ def test_a_submission_for_an_account_that_the_key_does_not_reach_is_not_told_of(
     deliver_all(engine)
     run(context)
     assert not shop.told()
-    assert not ask(engine, "SELECT FROM notifications")
+    assert Ledger(engine).all(Notification) == []

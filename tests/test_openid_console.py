@@ -9,6 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 
+from models.tables import Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.browser import browser
@@ -111,7 +112,7 @@ def test_who_has_no_role_gets_nothing(here: RunningConsole, there: OpenIdProvide
     assert answer.status_code == 403
     assert "none of your values of «groups» gives a role here" in words(answer.text)
     assert visitor.get("/batches").url.startswith(f"{here.url}/sign-in")
-    assert ask(here.context.engine, "SELECT FROM sessions") == []
+    assert Ledger(here.context.engine).all(Session) == []
 
 
 def test_the_cookies_are_out_of_reach_of_scripts_and_other_sites(here: RunningConsole) -> None:

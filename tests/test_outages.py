@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
-from models.tables import Account, Attempt
 from tasks.deliver import deliver
 from tests.support.contexts import open_context
 from tests.support.fixtures import Submit
-from tests.support.ledger import let_pass, message, people
+from tests.support.ledger import Ledger, let_pass, message, people
 from tests.support.sandbox_server import RunningSandbox
 from worker.accounts.state import resume
 from worker.context import Context
@@ -43,8 +41,7 @@ def all_delivered(context: Context) -> bool:
 
 
 def attempts(context: Context) -> int:
-    with context.engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(Attempt)).scalar_one())
+    return len(Ledger(context.engine).attempts())
 
 
 @pytest.mark.parametrize(
@@ -81,8 +78,7 @@ def test_a_token_mended_after_four_days_gives_nothing_up(context: Context, sandb
     pass_hours(context, STEP)
     sandbox.fault(status=401)
     pass_hours(context, 1)
-    with context.engine.connect() as connection:
-        assert connection.execute(select(Account.paused_at)).scalar() is not None
+    assert Ledger(context.engine).account().paused_at is not None
     let_pass(context.engine, 4 * 24)
     sandbox.reset()
     sandbox.fault(status=503, count=2)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, func, select, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 import web.limits
 from models.tables import Submission
 from tests.support.api import WHEN, Api, key_for
+from tests.support.ledger import Ledger
 from tests.support.worker_processes import until
 from worker.auth import keys
 from worker.queries.reconciliation import audit
@@ -102,18 +103,11 @@ def app(postgres_url: str, tmp_path: Path, api: Api) -> Iterator[App]:
 
 def stored(engine: Engine) -> list[tuple[str, str, str]]:
     """List event, state and address of what Turnout holds, in the order of acceptance."""
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT e.external_event_id, b.state, r.contact
-            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events e ON e.id = b.event_id ORDER BY r.id""")
-        )
-        return [(row[0], row[1], row[2]) for row in rows]
+    return [(event.partition("/")[2], batch.state, record.contact) for record, batch, event in Ledger(engine).stored()]
 
 
 def requests_stored(engine: Engine) -> int:
-    with engine.connect() as connection:
-        return int(connection.execute(select(func.count()).select_from(Submission)).scalar_one())
+    return len(Ledger(engine).all(Submission))
 
 
 def books(engine: Engine) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 from hypothesis import given, settings as rules, strategies as st
 from pydantic import SecretStr
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, update
 
 import tasks.accept
 from cli.enqueue import NOT_ACCEPTED
@@ -25,7 +25,7 @@ from hubspot_api.oauth import Grant
 from hubspot_api.participations import contact_path, event_path
 from hubspot_api.response import NoResponse
 from models.message import Address
-from models.tables import Account, Error, Record, Refused
+from models.tables import Account, Error
 from models.words import Outcome, State
 from tasks.accept import accept as accept_task
 from tasks.deliver import deliver
@@ -36,7 +36,7 @@ from tests.support.contexts import open_context
 from tests.support.fixtures import Turnout
 from tests.support.hostile_text import HIDING, ODD, WALKING
 from tests.support.jobs import ME, retry
-from tests.support.ledger import do, make_due
+from tests.support.ledger import Ledger, do, make_due
 from tests.support.recording_hubspot import Recorder, recording
 from worker.accounts.registry import listed
 from worker.accounts.token_renewal import sealed
@@ -139,9 +139,7 @@ def test_a_message_goes_to_its_own_event_or_is_not_accepted(
         its_own = list(filter(written(id_, by_object=by_object, prefix=prefix), came))
         assert len(its_own) == (id_ in ODD), (id_, its_own)
     assert len(came) == len(ODD)
-    with context.engine.connect() as connection:
-        refused = connection.execute(select(func.count()).select_from(Refused)).scalar_one()
-    assert refused == len(WALKING) + len(HIDING)
+    assert len(Ledger(context.engine).refused()) == len(WALKING) + len(HIDING)
 
 
 @pytest.mark.parametrize("verb", ["create", "email-create"])
@@ -398,18 +396,17 @@ def test_a_corrected_record_goes_to_its_new_event_or_stays(context: Context, hub
     by_stream(context, envelope("wrong", by_object=True))
     everything_sent(context)
     hubspot.taken()
-    with context.engine.connect() as connection:
-        record_id = connection.execute(select(Record.id)).scalar_one()
+    (record,) = Ledger(context.engine).records()
     from models.correction import Change
 
     wrong = []
     for id_ in (*WALKING, *HIDING):
-        (looked,) = correct.look(context.engine, context.rules, {record_id: Change(object_id=id_)})
+        (looked,) = correct.look(context.engine, context.rules, {record.id: Change(object_id=id_)})
         if not looked.reasons:
             wrong.append(id_)
     assert wrong == []
     hubspot.silent = False
-    job_id = jobs.ask_to_mend(context.engine, ME, iter([(0, record_id, Change(object_id="ev 1/x"))]))
+    job_id = jobs.ask_to_mend(context.engine, ME, iter([(0, record.id, Change(object_id="ev 1/x"))]))
     list(jobs.finish(context.engine, context.rules, job_id))
     everything_sent(context)
     (line,) = hubspot.taken()

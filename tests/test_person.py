@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, update
 
-from models.tables import Batch, Error, Record
+from models.tables import Batch, Error
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import retry
-from tests.support.ledger import ask, do, given_up, message, people, postponed, settled, taken
+from tests.support.ledger import Ledger, do, given_up, message, people, postponed, settled, taken
 from worker.accounts import state
 from worker.queries.error_filter import Filter
 
@@ -88,4 +88,4 @@ def test_a_person_is_found_by_the_index_alone(submit: Submit, engine: Engine) ->
             "EXPLAIN WITH t AS MATERIALIZED (SELECT id FROM records WHERE contact = 'x' AND id < 99) SELECT FROM t"
         )
         assert "Index Only Scan using ix_records_contact_batch_id" in "\n".join(plan.scalars())
-    assert ask(engine, select(func.count().label("n")).select_from(Record))[0].n == 50
+    assert len(Ledger(engine).records()) == 50

@@ -14,12 +14,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
+from models.tables import Submission
 from models.words import Door
 from tasks.intake import intake
 from tests.support import warm
 from tests.support.api import Api, delivering
+from tests.support.ledger import Ledger
 from tests.support.services import Valkey
 from worker.celery import app
 from worker.context import Context
@@ -55,15 +57,13 @@ def produce(name: str, **told: str) -> str:
 
 
 def stored(engine: Engine) -> list[tuple[Any, ...]]:
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT coalesce(e.object_id, e.external_account_id || '/' || e.external_event_id), b.state, r.contact,
-              s.door, s.producer, s.part
-            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events e ON e.id = b.event_id
-            JOIN submissions s ON s.id = r.submission_id ORDER BY r.id""")
-        )
-        return [tuple(row) for row in rows]
+    ledger = Ledger(engine)
+    by = {row.id: row for row in ledger.all(Submission)}
+    return [
+        (event, batch.state, record.contact, made.door, made.producer, made.part)
+        for record, batch, event in ledger.stored()
+        for made in [by[record.submission_id]]
+    ]
 
 
 def test_a_redis_client_hands_in_by_the_stream(context: Context, valkey: Valkey) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from sqlalchemy import text
 from urllib3.poolmanager import PoolManager
 
+from models.tables import Event
 from models.words import Role
 from tests.support.api import WHEN, key_for, running_server
 from tests.support.background import beside
@@ -23,6 +23,7 @@ from tests.support.certificate import certificate_for
 from tests.support.console import Visitor
 from tests.support.contexts import open_context
 from tests.support.databases import Databases
+from tests.support.ledger import Ledger
 from tests.support.proxies import KINDS, running_proxy
 from tests.support.proxy import Proxy
 from tests.support.services import Valkey
@@ -161,9 +162,8 @@ def test_an_answer_that_is_held_is_waited_for(outside: Outside) -> None:
 def test_a_path_goes_on_as_it_came(outside: Outside) -> None:
     answer = outside.submit("/attendance/web%2Finar%20%C3%BC/register/email-create?externalAccountId=ac%2Fme")
     assert answer.status_code == 200, answer.text
-    with outside.context.engine.connect() as connection:
-        events = connection.execute(text("SELECT external_account_id, external_event_id FROM events")).all()
-    assert ("ac/me", "web/inar ü") in [tuple(event) for event in events]
+    events = Ledger(outside.context.engine).all(Event)
+    assert ("ac/me", "web/inar ü") in [(event.external_account_id, event.external_event_id) for event in events]
 
 
 def test_a_body_that_is_too_large_is_answered_with_what_to_do(outside: Outside) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, update
 from typer.testing import CliRunner
 
 import cli.retention
@@ -104,7 +104,8 @@ def test_a_receipt_goes_when_the_last_of_its_records_has_gone(submit: Submit, en
     age(engine, 91)
     purge(engine, 90)
     assert left(engine)["submissions"] == 1
-    assert ask(engine, select(Submission.records_purged, Submission.refused_purged))[0] == (1, 1)
+    (receipt,) = Ledger(engine).all(Submission)
+    assert (receipt.records_purged, receipt.refused_purged) == (1, 1)
     before = books(engine)
     settled(engine, taken(engine))
     age(engine, 91)

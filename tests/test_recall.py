@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy import Engine, delete, insert, text, update
 
 from models.tables import Account, Attempt
+from tests.support.ledger import Ledger
 from worker.context import GRACE, LATELY, still_counting
 from worker.queue.claim import claim
 
@@ -23,7 +24,7 @@ def mine(engine: Engine, submit: Callable[..., object]) -> int:
     """Give the account of a call that is under way; another account has a batch too."""
     with engine.begin() as connection:
         connection.execute(insert(Account).values(name="other"))
-        mine: int = connection.execute(select(Account.id).where(Account.name == "default")).scalar_one()
+    mine = Ledger(engine).account().id
     inputs = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
     for account in ("default", "other"):
         submit({"subscriber_state": "register", "object_id": "7", "inputs": inputs, "account": account})

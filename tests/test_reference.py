@@ -27,7 +27,7 @@ from models.words import Role
 from tests.support.api import BY_EMAIL, Api, delivering, key_for, running_server
 from tests.support.browser import browser
 from tests.support.contexts import open_context
-from tests.support.ledger import Ledger, ask, deliver_all, settled, taken
+from tests.support.ledger import Ledger, deliver_all, settled, taken
 from tests.support.sandbox_server import RunningSandbox
 from tests.support.webhook_receiver import Receiver
 from web.limits import SLOWEST
@@ -86,12 +86,8 @@ def run(api: Api, command: str, flag: str, shown: str, after: str = "") -> str:
 
 
 def stored(api: Api) -> list[tuple[Any, ...]]:
-    rows = ask(
-        api.context.engine,
-        "SELECT coalesce(e.object_id, e.external_account_id || '/' || e.external_event_id), b.state, r.contact, r.input"
-        " FROM records r JOIN batches b ON b.id = r.batch_id JOIN events e ON e.id = b.event_id ORDER BY r.id",
-    )
-    return [tuple(row) for row in rows]
+    kept = Ledger(api.context.engine).stored()
+    return [(event, batch.state, record.contact, record.input) for record, batch, event in kept]
 
 
 AS_SHOWN = [

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, update
 
 import cli.bulk_jobs
 from cli.enqueue import NOT_ACCEPTED
@@ -24,7 +24,7 @@ from tests.support.background import beside
 from tests.support.console import Visitor, words
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import run
-from tests.support.ledger import WHEN, Ledger, ask, do, message, outcomes
+from tests.support.ledger import WHEN, Ledger, do, message, outcomes
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
 from worker.operations import jobs, steps
@@ -86,20 +86,20 @@ def test_what_an_earlier_release_did_not_accept_is_grouped_step_by_step_after_th
 ) -> None:
     submit(message(*(f"nobody{number}" for number in range(210))))  # more than two steps
     submit({**message("ada@example.com"), "account": "apac"}, {"subscriber_state": "ATTENDED"})
-    groups = select(Refused.id, Refused.group_id).order_by(Refused.id)
-    before = [tuple(row) for row in ask(engine, groups)]
+    ledger = Ledger(engine)
+    before = [(row.id, row.group_id) for row in ledger.refused()]
     assert len({group for _, group in before}) == 3
     with engine.connect() as connection:
         command.downgrade(configuration(connection), "0014")
         connection.commit()
     upgrade(engine)
-    assert {row.group_id for row in ask(engine, groups)} == {UNGROUPED}
+    assert {row.group_id for row in ledger.refused()} == {UNGROUPED}
     monkeypatch.setattr(ungrouped, "STEP", 100)
     for still_ungrouped in (112, 12, 0):
         purge.purge_a_little(context)
-        assert len(ask(engine, groups.where(Refused.group_id == UNGROUPED))) == still_ungrouped
+        assert len(ledger.refused(Refused.group_id == UNGROUPED)) == still_ungrouped
         do(engine, update(Purged).values(due_at=func.now()))
-    assert [tuple(row) for row in ask(engine, groups)] == before
+    assert [(row.id, row.group_id) for row in ledger.refused()] == before
 
 
 @pytest.mark.parametrize("account", ["x; touch /tmp/a", "$(reboot)", "-x", "a b", "`id`"])
@@ -152,9 +152,9 @@ def test_one_is_dismissed_with_a_reason_and_counted_as_open_no_more(
     assert numbers(facts) == [2]
     assert (facts("status")["refused"], facts("audit")["refused"], facts("audit")["refused_open"]) == (1, 2, 1)
     assert "of what was not accepted, 1 are open" in turnout("audit").output
-    (row, _) = ask(engine, select(Refused.closing, Refused.closed_because, Refused.closed_by).order_by(Refused.id))
-    (act,) = ask(engine, select(Act.who, Act.what, Act.filter, Act.number).where(Act.what != "export"))
-    assert tuple(row) == ("dismissed", "a test address", act.who)
+    (row, _) = Ledger(engine).refused()
+    (act,) = Ledger(engine).actions(Act.what != "export")
+    assert (row.closing, row.closed_because, row.closed_by) == ("dismissed", "a test address", act.who)
     assert (act.what, act.filter, act.number) == ("discard", {"ids": [1]}, 1)
     receipt = facts("submission", str(part.submission))
     assert receipt["refused"] == 2
@@ -162,7 +162,7 @@ def test_one_is_dismissed_with_a_reason_and_counted_as_open_no_more(
     assert "dismissed" in turnout("submission", str(part.submission)).output
     assert "a test address" in turnout("actions").output
     turnout("refused", "dismiss", "1", "--because", "again")
-    assert len(ask(engine, select(Act.id).where(Act.what != "export"))) == 1  # nothing was left to do
+    assert len(Ledger(engine).actions(Act.what != "export")) == 1  # nothing was left to do
 
 
 @pytest.mark.parametrize("chosen", ["--group", "--submission", "--account", "--all"])
@@ -247,9 +247,7 @@ def test_what_an_unknown_account_had_refused_goes_to_another(
     said = turnout("refused", "retry", "--group", group["id"], "--as", "emea", "--yes").output
     assert "3 messages are submitted again: accepted 3" in said
     assert outcomes(engine) == {"pending": 3}
-    assert {row.account_id for row in Ledger(engine).batches()} == {
-        ask(engine, select(Account.id).where(Account.name == "emea"))[0].id
-    }
+    assert {row.account_id for row in Ledger(engine).batches()} == {Ledger(engine).account("emea").id}
     assert numbers(facts) == []
     assert [row.closing for row in Ledger(engine).refused()] == ["submitted"] * 3
 
@@ -285,7 +283,7 @@ def test_a_corrected_file_closes_what_it_corrects_and_says_what_is_open(
     assert enqueued(file=third, status=0)["corrected"] == {"closed": 1, "still_open": 0}
     assert numbers(facts) == []
     assert facts("audit")["refused"] == 3
-    (act, *_) = ask(engine, select(Act.what, Act.filter, Act.number).where(Act.what != "export").order_by(Act.id))
+    (act, *_) = Ledger(engine).actions(Act.what != "export")
     assert (act.what, act.filter["corrected_file"], act.number) == ("correct", path.name, 2)
     assert outcomes(engine) == {"pending": 3}
     again = enqueued(file=third, status=0)
@@ -425,7 +423,7 @@ def test_the_reason_that_was_typed_is_kept_where_the_choice_has_changed(
 
 def do_jobs(engine: Engine, context: Context) -> None:
     jobs.work(engine, context.rules, 5)
-    assert ask(engine, select(Job.id).where(Job.is_under_way())) == []
+    assert Ledger(engine).jobs(Job.is_under_way()) == []
 
 
 def test_a_viewer_sees_the_groups_and_no_address(viewer: Visitor, submit: Submit) -> None:

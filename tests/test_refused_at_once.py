@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Engine, insert, text, update
 
 from models.accept_rules import Rules
 from models.job_params import JobParams
-from models.tables import Account, Record, Refused
+from models.tables import Account, Refused
 from models.words import Action, Closing
 from tests.support.fixtures import Submit
 from tests.support.jobs import replay as submit_again, run
-from tests.support.ledger import ask, do, message, outcomes
+from tests.support.ledger import Ledger, do, message, outcomes
 from worker.intake.accept import accept
 from worker.operations import replay
 from worker.operations.replay import Closer
@@ -74,11 +74,11 @@ def meanwhile(
 
 
 def ends(engine: Engine) -> list[tuple[Closing | None, str]]:
-    return [(row.closing, row.closed_because) for row in ask(engine, select(Refused.closing, Refused.closed_because))]
+    return [(row.closing, row.closed_because) for row in Ledger(engine).refused()]
 
 
 def contacts(engine: Engine) -> list[str]:
-    return [row.contact for row in ask(engine, select(Record.contact))]
+    return [record.contact for record in Ledger(engine).records()]
 
 
 @pytest.mark.usefixtures("refused")

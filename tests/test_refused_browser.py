@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert
 
-from models.tables import Account, Job, Record, Refused
+from models.tables import Account, Refused
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.background import beside
 from tests.support.browser import browser, heading, keys, listens, tab_to
 from tests.support.console import RunningConsole, running_console
 from tests.support.fixtures import Fail, Submit
-from tests.support.ledger import ask, do, message
+from tests.support.ledger import Ledger, do, message
 from tests.support.worker_processes import until
 from worker.context import Context
 from worker.operations import jobs
@@ -62,8 +62,8 @@ def refused(submit: Submit, engine: Engine) -> None:
 
 def counts(engine: Engine) -> tuple[int, int, int]:
     """Count jobs, records, and what is open of what was not accepted."""
-    still = select(Refused.id).where(Refused.is_open())
-    return len(ask(engine, select(Job.id))), len(ask(engine, select(Record.id))), len(ask(engine, still))
+    ledger = Ledger(engine)
+    return len(ledger.jobs()), len(ledger.records()), len(ledger.refused(Refused.is_open()))
 
 
 def done_once(page: Page, engine: Engine, *expected: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, update
 
 import cli.bulk_jobs
 from models.accept_rules import Rules
@@ -17,7 +17,7 @@ from models.tables import Account, Refused, Submission
 from models.words import Action
 from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import replay, run
-from tests.support.ledger import WHEN, Ledger, ask, deliver_all, do, message, outcomes
+from tests.support.ledger import WHEN, Ledger, deliver_all, do, message, outcomes
 from worker.queries.refusals import RefusalFilter
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -66,7 +66,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
     assert outcomes(engine) == {"pending": 1}
     (batch,) = ledger.batches()
     assert (batch.origin, batch.open) == ("replay", False)
-    (receipt,) = ask(engine, select(Submission.__table__).where(Submission.part.like("refused%")))
+    (receipt,) = ledger.all(Submission, Submission.part.like("refused%"))
     assert (receipt.submission, receipt.accepted, receipt.door) == (part.submission, 1, "stream")
     assert "submitted again" in turnout("submission", str(part.submission)).output
     deliver_all(engine)

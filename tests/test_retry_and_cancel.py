@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, func, insert, update
 from sqlalchemy.exc import DBAPIError
 
 import worker.queue.claim
@@ -24,7 +24,6 @@ from tests.support.ledger import (
     Ledger,
     Posts,
     account_id,
-    ask,
     batch,
     deliver_all,
     do,
@@ -63,8 +62,7 @@ CANCELED = Filter((Outcome.CANCELED,))
 
 
 def errors(engine: Engine) -> list[tuple[object, ...]]:
-    rows = ask(engine, select(Error.outcome, Error.category, Error.resolution).order_by(Error.id))
-    return [tuple(row) for row in rows]
+    return [(row.outcome, row.category, row.resolution) for row in Ledger(engine).errors()]
 
 
 def ambiguous(engine: Engine, claimed: Claim) -> None:
@@ -89,10 +87,8 @@ def test_records_of_many_old_batches_are_packed_together(submit: Submit, engine:
     for _ in range(25):
         given_up(engine, taken(engine))
     assert retry(engine, 10, FAILED) == 25
-    rows = ask(
-        engine, select(Batch.size, Batch.origin, Batch.open).where(Batch.status == Status.PENDING).order_by(Batch.id)
-    )
-    assert [tuple(row) for row in rows] == [(10, "retry", False), (10, "retry", False), (5, "retry", False)]
+    packed = [(row.size, row.origin, row.open) for row in ledger.batches(Batch.status == Status.PENDING)]
+    assert packed == [(10, "retry", False), (10, "retry", False), (5, "retry", False)]
     assert {row.size for row in ledger.batches(Batch.status == Status.CANCELED)} == {0}
     assert audit(engine).balanced
 
@@ -289,7 +285,7 @@ def test_what_is_looked_for_overtakes_until_it_is_not_found(submit: Submit, engi
     assert retry(engine, 100, Filter((Outcome.FAILED,), state=State.REGISTER)) == 2
     sent = [take(engine), take(engine)]
     assert sorted(len(claimed.members) for claimed in sent if claimed) == [0, 1]
-    rows = ask(engine, select(Error.batch_id).where(Error.category == "SUPERSEDED"))
+    rows = Ledger(engine).errors(Error.category == "SUPERSEDED")
     superseded = [batch(engine, row.batch_id).event_id for row in rows]
     assert superseded != [newer.event_id]
     assert len(superseded) == 1
@@ -332,10 +328,7 @@ def test_an_accounts_small_batches_make_no_others_smaller(submit: Submit, engine
         while (claimed := claim(engine, account.id, LEASE)) is not None:
             given_up(engine, claimed)
     assert retry(engine, 10, FAILED) == 10
-    rows = ask(
-        engine,
-        select(Batch.account_id, Batch.size).where(Batch.origin == Origin.RETRY).order_by(Batch.account_id, Batch.id),
-    )
+    rows = sorted(ledger.batches(Batch.origin == Origin.RETRY), key=lambda row: (row.account_id, row.id))
     assert [row.size for row in rows] == [6, 2, 2]
 
 
@@ -368,17 +361,19 @@ def test_positions_and_contact_ids_survive_neighbours_that_move_away(submit: Sub
     assert retry(engine, 100, Filter((Outcome.REJECTED,))) == 3
     left = batch(engine, first.batch_id)
     assert (left.size, left.positions) == (3, 6)
-    named = """
-        SELECT r.contact, b.contact_ids[r.position + 1] AS vid FROM records r JOIN batches b ON b.id = r.batch_id
-        WHERE b.status = 'COMPLETE' ORDER BY r.id"""
+
+    def named() -> list[tuple[str, int | None]]:
+        kept = Ledger(engine).stored(Batch.status == Status.COMPLETE)
+        return [(record.contact, (batch.contact_ids or [])[record.position]) for record, batch, _ in kept]
+
     expected = [("p1@example.com", 1_001), ("p2@example.com", 1_002), ("p4@example.com", 1_004)]
-    assert [tuple(row) for row in ask(engine, named)] == expected
+    assert named() == expected
     again = taken(engine)
     assert [(member.position, member.contact) for member in again.members] == [
         (0, "p0@example.com"), (1, "p3@example.com"), (2, "p5@example.com"),
     ]  # fmt: skip
     settled(engine, again)
-    assert [row.vid for row in ask(engine, named)] == [1_000, 1_001, 1_002, 1_001, 1_004, 1_002]
+    assert [vid for _, vid in named()] == [1_000, 1_001, 1_002, 1_001, 1_004, 1_002]
 
 
 # Order

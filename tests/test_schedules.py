@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import assume, example, given, strategies as st
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, update
 
 from models.tables import Act, Error, Schedule
 from models.words import Outcome, Resolution, Via
 from tasks import sweep as sweeping
 from tests.support.fixtures import Fail, Submit, Turnout
 from tests.support.jobs import ME
-from tests.support.ledger import Ledger, ask, do, given_up, let_pass, message, outcomes, people, settled, take, taken
+from tests.support.ledger import Ledger, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker import failures
 from worker.context import Context
 from worker.failures import Verb
@@ -156,8 +156,8 @@ def test_one_that_cannot_be_read_here_keeps_no_other_from_beginning(
     let_pass(engine, 24)
     sweep(context)
     assert begun(engine) == 1
-    later = ask(engine, select((Schedule.next_at > func.now()).label("later")).where(Schedule.name == "a-first"))
-    assert later[0].later, "it is not tried again at once"
+    later = Ledger(engine).all(Schedule, Schedule.name == "a-first", Schedule.next_at > func.now())
+    assert later, "it is not tried again at once"
 
 
 # Changed

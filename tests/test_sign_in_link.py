@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 import requests
-from sqlalchemy import select, update
+from sqlalchemy import update
 
-from models.tables import Act, Session
+from models.tables import Session
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
-from tests.support.ledger import ask, do
+from tests.support.ledger import Ledger, ask, do
 from worker.auth import keys, sessions
 from worker.context import Context
 
@@ -49,9 +49,8 @@ def test_it_signs_in_as_its_keys_operator_once(console: RunningConsole, link: st
     assert (answer.status_code, answer.url) == (200, f"{console.url}/")
     assert f"{NAME} operator" in words(answer.text)
     visitor.press("/accounts/default/pause", "/accounts", because="a trial")
-    assert [tuple(row) for row in ask(console.context.engine, select(Act.who, Act.via, Act.what))] == [
-        (NAME, "console", "pause")
-    ]
+    (act,) = Ledger(console.context.engine).actions()
+    assert (act.who, act.via, act.what) == (NAME, "console", "pause")
     again = console.visitor()
     assert is_spent(again.get(f"/sign-in/{link}"))
     assert is_spent(again.press(f"/sign-in/{link}", "/sign-in"))

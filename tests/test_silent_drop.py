@@ -7,9 +7,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from sqlalchemy import Engine, func, text, update
+from sqlalchemy import Engine, func, update
 
 from models.tables import Error
+from models.words import Outcome
+from tests.support.ledger import Ledger, on_its_way, read_back
 from tests.support.sandbox_server import running_sandbox
 from tests.support.worker_processes import running_workers, until
 from worker.context import Context
@@ -30,12 +32,7 @@ def let_the_next_looks_come(engine: Engine) -> None:
 
 def is_over(engine: Engine) -> bool:
     let_the_next_looks_come(engine)
-    with engine.connect() as connection:
-        return not connection.execute(
-            text("""
-            SELECT EXISTS (SELECT FROM batches WHERE status IN ('PENDING', 'PROCESSING'))
-              OR EXISTS (SELECT FROM errors WHERE verify_at IS NOT NULL)""")
-        ).scalar_one()
+    return not on_its_way(engine)
 
 
 @pytest.mark.long
@@ -63,14 +60,12 @@ def test_after_silent_drops_what_is_delivered_is_there_and_what_is_left_is_not(
     books = audit(engine)
     assert books.balanced, books
     assert books.accepted == RECORDS
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT r.contact, ev.object_id, (r.input->>'interactionDateTime')::bigint AS moment, e.reads, e.context
-            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id
-            LEFT JOIN errors e ON e.record_id = r.id AND e.batch_id = r.batch_id AND e.resolution IS NULL""")
-        ).all()
-    left = {row[:3] for row in rows if row.reads is not None}
-    assert {row[:3] for row in rows} - left == held
-    assert len(left) == books.outcomes["unconfirmed"] > 0  # type: ignore[index]
-    assert all(row.reads == 4 and row.context["read_back"]["left"] for row in rows if row.reads is not None)
+    ledger = Ledger(engine)
+    errors = ledger.errors(Error.resolution.is_(None))
+    named = {
+        record.id: (record.contact, event, record.input["interactionDateTime"]) for record, _, event in ledger.stored()
+    }
+    left = {named[error.record_id] for error in errors}
+    assert set(named.values()) - left == held
+    assert len(left) == books.outcomes[Outcome.UNCONFIRMED] > 0
+    assert all(error.reads == 4 and read_back(error)["left"] for error in errors)

@@ -13,11 +13,12 @@ import pytest
 import redis
 import sqlalchemy.exc
 from alembic import command as alembic
-from sqlalchemy import Engine, delete, func, select, text
+from sqlalchemy import Engine, delete, select, text
 
 from models.tables import SchemaRevision, Secret
 from tasks import begin_beat, begin_worker
 from tests.support import warm
+from tests.support.ledger import Ledger
 from tests.support.services import Valkey
 from tests.support.worker_processes import CELERY, COMMANDS, environment, told, until
 from worker import failures, process_start, schema_watch, startup
@@ -88,8 +89,7 @@ def test_no_secret_key_stops_the_start_and_none_is_made(settings: Settings, engi
 
 def test_who_starts_first_makes_the_key_and_is_told_of_nothing(settings: Settings, engine: Engine) -> None:
     assert startup.of_database(settings, engine) == []
-    with engine.connect() as connection:
-        assert connection.execute(select(func.count()).select_from(Secret)).scalar() == 0  # looking makes nothing
+    assert Ledger(engine).all(Secret) == []  # looking makes nothing
     startup.start(settings, engine, lambda _: None)
     with pytest.raises(CannotStart, match="is not the key"):
         startup.start(told(settings, secret_key=type(settings.secret_key)("other")), engine, lambda _: None)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, update
 
 from hubspot_api.limiter import Limiter, Limits, Permit
 from models.tables import Attempt, Throughput, ThroughputByAccount
 from models.words import AttemptKind
 from tasks.sweep import sweep
 from tests.support.fixtures import Submit
-from tests.support.ledger import LEASE, Ledger, account_id, ask, do, given_up, message, people, settled, taken
+from tests.support.ledger import LEASE, Ledger, account_id, do, given_up, message, people, settled, taken
 from worker.accounts.registry import add
 from worker.context import Context
 from worker.queries import throughput
@@ -56,9 +56,8 @@ def test_a_day_is_144_spans_and_counts_each_call_and_each_error_once(
     assert (len(before), sum(map(sum, before))) == (144, 2 + 1 + 2 + 5)
     monkeypatch.setattr(throughput, "STEP", 1)
     throughput.add_up(context)
-    assert [
-        tuple(row) for row in ask(engine, select(func.sum(Throughput.calls), func.sum(Throughput.undelivered)))
-    ] == [(2, 5)]
+    kept = Ledger(engine).all(Throughput)
+    assert (sum(row.calls for row in kept), sum(row.undelivered for row in kept)) == (2, 5)
     assert day(context) == before
     context.redis.flushall()
     throughput.add_up(context)
@@ -75,7 +74,7 @@ def test_what_may_still_change_is_not_added_up_yet(context: Context, submit: Sub
     taken(engine)
     context.redis.flushall()
     sweep(context)
-    assert [row.calls for row in ask(engine, select(func.sum(Throughput.calls).label("calls")))] == [2]
+    assert sum(row.calls for row in Ledger(engine).all(Throughput)) == 2
     assert sum(row[0] for row in day(context)) == 3
 
 

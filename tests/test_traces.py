@@ -16,17 +16,17 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
-from sqlalchemy import event as sql_event, func, select
+from sqlalchemy import event as sql_event
 
 import worker
 import worker.queue.claim
-from models.tables import Record, Submission, Trace
+from models.tables import Submission, Trace
 from tasks import accept as accept_task
 from tasks.deliver import deliver
 from tasks.intake import intake
 from tests.support.api import running_api
 from tests.support.contexts import open_context
-from tests.support.ledger import ask, do, make_due, message
+from tests.support.ledger import Ledger, do, make_due, message
 from tests.support.sandbox_server import RunningSandbox
 from tests.support.webhook_receiver import Receiver
 from tests.support.worker_processes import running_workers, until
@@ -177,9 +177,9 @@ def test_an_invalid_traceparent_is_ignored_and_no_record_is_refused_for_it(
     for traceparent in INVALID:
         submit_by(way, Producer().email, traceparent)
     assert all(span.parent is None for span in named(exported.get_finished_spans(), "accept"))
-    assert ask(context.engine, select(Trace.traceparent)) == []
-    (counted,) = ask(context.engine, select(func.sum(Submission.accepted), func.sum(Submission.refused)))
-    assert tuple(counted) == (len(INVALID), 0)
+    assert Ledger(context.engine).all(Trace) == []
+    receipts = Ledger(context.engine).all(Submission)
+    assert [(row.accepted, row.refused) for row in receipts] == [(1, 0)] * len(INVALID)
 
 
 def test_a_producers_span_that_is_not_sampled_leaves_no_span_and_no_row(
@@ -187,7 +187,7 @@ def test_a_producers_span_that_is_not_sampled_leaves_no_span_and_no_row(
 ) -> None:
     submit_by("stream", "ada@example.com", Producer(sampled=False).traceparent)
     assert named(exported.get_finished_spans(), "accept") == []
-    assert ask(context.engine, select(Trace.traceparent)) == []
+    assert Ledger(context.engine).all(Trace) == []
 
 
 @pytest.mark.usefixtures("exported")
@@ -195,7 +195,7 @@ def test_what_is_submitted_twice_has_the_links_of_the_first_time(context: Contex
     first, second = Producer(), Producer()
     for producer in (first, second):
         submit_by("stream", "ada@example.com", producer.traceparent)
-    assert ask(context.engine, select(Trace.traceparent)) == [(first.traceparent,)]
+    assert [row.traceparent for row in Ledger(context.engine).all(Trace)] == [first.traceparent]
 
 
 def test_a_call_that_fails_is_a_failed_span_with_the_kind_of_answer(
@@ -247,11 +247,11 @@ def test_a_producers_span_goes_with_its_receipt(
     submit_by("stream", "ada@example.com", Producer().traceparent)
     make_due(context.engine)
     deliver(context, "default")
-    assert len(ask(context.engine, select(Trace.traceparent))) == 1
+    assert len(Ledger(context.engine).all(Trace)) == 1
     do(context.engine, "UPDATE submissions SET received_at = now() - interval '400 days'")
     do(context.engine, "UPDATE batches SET settled_at = now() - interval '400 days'")
     purge(context.engine, 90)
-    assert ask(context.engine, select(Trace.traceparent)) == []
+    assert Ledger(context.engine).all(Trace) == []
 
 
 # Off
@@ -280,7 +280,7 @@ def statements_of(context: Context, traceparent: str) -> Counter[str]:
 def test_off_a_traceparent_costs_no_statement_and_leaves_no_row(context: Context) -> None:
     statements_of(context, "")  # the event's row, and what is looked up once
     assert statements_of(context, Producer().traceparent) == statements_of(context, "")
-    assert ask(context.engine, select(Trace.traceparent)) == []
+    assert Ledger(context.engine).all(Trace) == []
 
 
 @pytest.mark.usefixtures("live_first")
@@ -373,7 +373,7 @@ def test_processes_send_their_spans_and_their_errors_and_nobodys_address(
         add(context, "zora@example.com", traceparent="")
         until(lambda: bool(receiver.got), 60, workers.logs)
         do(context.engine, "ALTER TABLE records_away RENAME TO records")
-        until(lambda: ask(context.engine, select(func.count()).select_from(Record)) == [(4,)], 60, workers.logs)
+        until(lambda: len(Ledger(context.engine).records()) == 4, 60, workers.logs)
     provider.shutdown()
     accepted = {bytes(span.trace_id): process for process, span in spans_of(collector) if span.name == "accept"}
     assert {accepted[bytes.fromhex(one.trace_id)].split(" of ")[0] for one in (by_stream, by_celery)} == {"worker"}

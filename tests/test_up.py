@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 import requests
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, create_engine
 
 import cli.up
 from models.tables import Key, Session
@@ -211,10 +211,10 @@ def test_its_link_signs_in_and_stands_nowhere_but_on_the_terminal(up: Up) -> Non
 def test_where_its_lines_go_to_a_file_it_prints_no_link(
     engine: Engine, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = ask(engine, select(func.count()).select_from(Key))
+    before = len(ledger.all(Key))
     lines = cli.up._ready(engine, "http://127.0.0.1:8800")  # noqa: SLF001 - what is printed
     assert "console: http://127.0.0.1:8800/, key: turnout keys create NAME --role operator" in lines
-    assert ask(engine, select(func.count()).select_from(Key)) == before
+    assert len(ledger.all(Key)) == before
     assert ledger.all(Session) == []
     assert capsys.readouterr().out == ""
 

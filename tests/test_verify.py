@@ -9,12 +9,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 
 import worker.delivery.read_back
 from hubspot_api.client import get
 from hubspot_api.egress import Egress
-from models.tables import Account, Attempt, Batch, Error, ReadBack, Record
+from models.tables import Account, Attempt, Batch, Error, ReadBack
 from models.verification_policy import WAITS
 from models.words import AttemptKind, Door, Outcome, Resolution, Status
 from sandbox.address import Read
@@ -25,7 +25,7 @@ from tasks.sweep import sweep
 from tasks.verify import BEHIND, verify
 from tests.support.contexts import open_context
 from tests.support.jobs import cancel, retry
-from tests.support.ledger import Ledger, ask, do, idle_transactions, let_pass, make_due, resolve, spanned
+from tests.support.ledger import Ledger, do, idle_transactions, let_pass, make_due, read_back, resolve, spanned
 from tests.support.sandbox_calls import by_email, object_path, post
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause
@@ -115,16 +115,12 @@ def outcomes(context: Context) -> dict[str, int]:
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def errors(context: Context) -> list[Any]:
-    return ask(
-        context.engine, "SELECT e.*, extract(epoch FROM verify_at - now())::float8 AS due_in FROM errors e ORDER BY id"
-    )
+def errors(context: Context) -> list[Error]:
+    return Ledger(context.engine).errors()
 
 
-def reads_back(context: Context) -> list[Any]:
-    return ask(
-        context.engine, select(Attempt.__table__).where(Attempt.kind == AttemptKind.READ_BACK).order_by(Attempt.id)
-    )
+def reads_back(context: Context) -> list[Attempt]:
+    return Ledger(context.engine).attempts(Attempt.kind == AttemptKind.READ_BACK)
 
 
 # Found
@@ -141,7 +137,7 @@ def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
     assert outcomes(context) == {"delivered": 2}
     (error,) = errors(context)
     assert (error.resolution, error.verify_at, error.reads) == ("confirmed", None, 0)
-    said = error.context["read_back"]
+    said = read_back(error)
     assert (said["found"], said["where"], said["reads"]) == (True, "the contact's view", 1)
     (seen,) = said["seen"]
     assert (seen["attendanceState"], seen["occurredAt"]) == ("REGISTERED", WHEN)
@@ -149,6 +145,7 @@ def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
     (attempt,) = reads_back(context)
     assert (attempt.answer, attempt.http_status, attempt.sent) == ("page", 200, 1)
     assert (attempt.delivered, attempt.unconfirmed) == (1, 0)
+    assert attempt.finished_at is not None
     assert attempt.finished_at > attempt.started_at
     assert attempt.batch_id == error.batch_id
     assert looked(context) == 0
@@ -248,7 +245,7 @@ def test_more_than_ten_of_one_event_are_read_from_its_breakdown_a_hundred_a_call
     assert outcomes(context) == {"unconfirmed": number}
     assert looked(context) == calls
     assert outcomes(context) == {"delivered": number}
-    where = [error.context["read_back"]["where"] for error in errors(context)]
+    where = [read_back(error)["where"] for error in errors(context)]
     assert where[:100] == ["the contact's view" if number == 10 else "the event's breakdown"] * min(number, 100)
 
 
@@ -350,7 +347,7 @@ def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
     assert outcomes(context) == {"delivered": 2}
     (error,) = errors(context)
     assert (error.resolution, error.verify_at) == ("retried", None)
-    said = error.context["read_back"]
+    said = read_back(error)
     assert said["first"] < said["last"]
     assert {name: said[name] for name in ("reads", "found", "seen", "where", "sent_again")} == {
         "reads": 4,
@@ -359,7 +356,7 @@ def test_a_silent_drop_is_looked_for_four_times_sent_once_more_and_delivered(
         "where": "the contact's view",
         "sent_again": True,
     }
-    assert ask(context.engine, select(Batch.origin).order_by(Batch.id.desc()))[0].origin == "retry"
+    assert Ledger(context.engine).batches()[-1].origin == "retry"
 
 
 def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_nothing_else_is(
@@ -374,18 +371,11 @@ def test_what_is_absent_again_is_left_to_the_operator_with_the_evidence_and_noth
     while looked(context) or Ledger(context.engine).batches(Batch.status == Status.PENDING):
         sent(context)
     assert outcomes(context) == {"delivered": 2, "unconfirmed": 2}
-    left = ask(
-        context.engine,
-        select(Record.contact, Error.verify_at, Error.reads, Error.context)
-        .join(Error, Error.record_id == Record.id)
-        .where(Error.resolution.is_(None))
-        .order_by(Record.contact),
-    )
-    assert [(row.contact, row.verify_at, row.reads) for row in left] == [
-        ("ada@example.com", None, 4),
-        ("cy@example.com", None, 4),
-    ]
-    assert left[0].context["read_back"]["left"] == "it was sent once more, and is still not there"
+    ledger = Ledger(context.engine)
+    for contact in ("ada@example.com", "cy@example.com"):
+        (left,) = ledger.errors(Error.resolution.is_(None), Error.record_id == ledger.record(contact).id)
+        assert (left.verify_at, left.reads) == (None, 4)
+        assert read_back(left)["left"] == "it was sent once more, and is still not there"
     assert accounts_due(context.engine) == []
     assert len(Ledger(context.engine).attempts(Attempt.kind == AttemptKind.POST)) == 4 + 3
     assert len(reads_back(context)) == 3 * 4 + 2 * 4
@@ -466,7 +456,7 @@ def test_an_attendance_of_another_duration_is_not_there(
         assert looked(context) == 1
     (error,) = errors(context)
     assert error.reads == 4
-    (seen,) = error.context["read_back"]["seen"]
+    (seen,) = read_back(error)["seen"]
     assert (seen["attendanceState"], seen["attendanceDurationSeconds"]) == ("ATTENDED", 60)
     assert outcomes(context) == {"unconfirmed": 1}
 
@@ -479,9 +469,9 @@ def test_a_later_state_of_our_own_supersedes(context: Context, sandbox: RunningS
     sent(context)
     assert looked(context) == 1
     assert outcomes(context) == {"delivered": 1, "canceled": 1}
-    records = ask(context.engine, select(Record.id).order_by(Record.id))
+    records = Ledger(context.engine).records()
     first, second = errors(context)
-    assert (first.resolution, first.verify_at, first.context["read_back"]["by"]) == ("superseded", None, records[1].id)
+    assert (first.resolution, first.verify_at, read_back(first)["by"]) == ("superseded", None, records[1].id)
     assert (second.outcome, second.category, second.context) == ("canceled", "SUPERSEDED", {"by": records[1].id})
     assert second.record_id == first.record_id == records[0].id
 
@@ -513,8 +503,8 @@ def test_a_later_state_that_is_none_of_ours_is_not_undone_either(
     assert looked(context) == 0
     assert outcomes(context) == {"unconfirmed": 1}
     (error,) = errors(context)
-    assert "later state that is none of ours" in error.context["read_back"]["left"]
-    assert error.context["read_back"]["seen"][0]["attendanceState"] == "CANCELLED"
+    assert "later state that is none of ours" in read_back(error)["left"]
+    assert read_back(error)["seen"][0]["attendanceState"] == "CANCELLED"
     assert error.verify_at is None
 
 
@@ -527,7 +517,7 @@ def test_a_contact_that_hubspot_refuses_to_look_up_is_evidence_too(
     sent(context)
     assert looked(context) == 1
     (error,) = errors(context)
-    assert (error.reads, error.context["read_back"]["refused"]) == (1, "no such contact")
+    assert (error.reads, read_back(error)["refused"]) == (1, "no such contact")
 
 
 # What goes wrong
@@ -547,6 +537,8 @@ def test_an_answer_that_says_nothing_costs_no_look_and_backs_off(
         assert looked(context) == 1
     assert {(error.reads, error.resolution) for error in errors(context)} == {(0, None)}
     asked, other = errors(context)
+    assert asked.verify_at is not None
+    assert other.verify_at is not None
     assert span.begun <= asked.verify_at - timedelta(seconds=BEHIND) <= span.ended + timedelta(seconds=4)
     assert span.begun <= other.verify_at <= span.ended + timedelta(seconds=4)
     assert Ledger(context.engine).account().in_a_row == 1
@@ -645,12 +637,14 @@ def test_a_token_that_may_not_read_stops_the_reading_and_not_the_delivery(
     given("ada@example.com", "bob@example.com")
     given("eve@example.com", object_id="8")
     sent(context)
-    assert looked(context) == 1
+    with spanned(context.engine) as span:
+        assert looked(context) == 1
     assert outcomes(context) == {"unconfirmed": 3}
     assert verify(context, "default") == 0
     for error in errors(context):
-        assert UNREADABLE - 9 < error.due_in <= UNREADABLE + BEHIND
-        assert "crm.objects.marketing_events.read" in error.context["read_back"]["stopped"]
+        assert error.verify_at is not None
+        assert span.begun <= error.verify_at - timedelta(seconds=UNREADABLE) <= span.ended + timedelta(seconds=BEHIND)
+        assert "crm.objects.marketing_events.read" in read_back(error)["stopped"]
         assert error.reads == 0
     (account,) = read_status(context.engine, context.settings).accounts
     assert account.paused_at is account.parked_until is None
@@ -673,7 +667,8 @@ def test_a_tenth_of_the_permits_is_all_that_reading_takes(settings: Settings) ->
         assert looked(context) == 3
         assert looked(context) == 0
         assert outcomes(context) == {"delivered": 3, "unconfirmed": 5}
-        assert all(error.due_in <= 0 for error in errors(context) if error.resolution is None)
+        still_due = Ledger(context.engine).errors(Error.resolution.is_(None), Error.verify_at <= func.now())
+        assert len(still_due) == 5
         hand(context, "another@example.com")
         assert deliver(context, "default") == 1
         context.engine.dispose()
@@ -785,8 +780,8 @@ def test_who_comes_late_with_an_old_look_changes_nothing(
         assert [read_back_results.store(connection, [result]) for result in final] == [0, 0]
     unconfirmed.put_back(context.engine, turn.records[:1], 0)
     assert [(error.reads, error.resolution) for error in errors(context)] == [(2, "dismissed"), (2, None)]
-    assert not [error for error in errors(context) if error.context["read_back"]["where"] == "late"]
-    assert all(error.due_in > 60 for error in errors(context))
+    assert not [error for error in errors(context) if read_back(error)["where"] == "late"]
+    assert len(Ledger(context.engine).errors(Error.verify_at > func.now() + timedelta(minutes=1))) == 2
 
 
 def test_a_look_counts_only_for_the_records_whose_time_has_come(
@@ -968,7 +963,7 @@ def test_what_is_rejected_after_a_call_without_an_answer_is_delivered_if_it_is_t
         *(before.outcome, before.category, before.code, before.message, before.attempt_id, before.group_id),
     )
     assert (after.resolution, after.verify_at) == ("confirmed" if stored else None, None)
-    assert ("left" in after.context["read_back"]) is not stored
+    assert ("left" in read_back(after)) is not stored
     assert retry(context.engine, 100, Filter((Outcome.REJECTED,))) == (1 if stored else 2)
     sent(context)
     assert outcomes(context) == {"delivered": 2}

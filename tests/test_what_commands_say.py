@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, update
 
 import cli.bulk_jobs
 from models.counted import counted, is_or_are
-from models.tables import Act, Batch, Job, Submission
+from models.tables import Batch, Submission
 from tests.support.fixtures import Submit, Turnout
-from tests.support.ledger import ask, do, given_up, message, people, settled, taken
+from tests.support.ledger import Ledger, do, given_up, message, people, settled, taken
 from worker.accounts import state
 from worker.queries.rows import as_said
 
@@ -52,7 +52,7 @@ def test_a_file_for_an_unknown_account_is_not_sent(turnout: Turnout, engine: Eng
     file.write_text("Email,Date\na@example.com,2026-03-01T10:00:00Z\n")
     done = turnout("enqueue", str(file), "--object-id", "7", "--state", "register", "--account", "acme", status=1)
     assert "there is no account acme" in done.output
-    assert ask(engine, select(Submission.id)) == []
+    assert Ledger(engine).all(Submission) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_file_for_an_unknown_account_is_not_sent(turnout: Turnout, engine: Eng
 def test_nothing_to_do_makes_no_job(turnout: Turnout, engine: Engine, words: tuple[str, ...], said: str) -> None:
     done = turnout(*words)
     assert said in done.output
-    assert ask(engine, select(Job.id)) == ask(engine, select(Act.id)) == []
+    assert (Ledger(engine).jobs(), Ledger(engine).actions()) == ([], [])
 
 
 def test_resuming_says_what_follows(turnout: Turnout, engine: Engine) -> None:
@@ -95,7 +95,7 @@ def test_a_preview_of_few_does_not_say_that_they_are_ten(
     assert "3 records will be retried; 1 call" in declined.output
     assert declined.output.rstrip().endswith("Nothing was changed.")
     assert "Aborted" not in declined.output
-    assert ask(engine, select(Job.id)) == []
+    assert Ledger(engine).jobs() == []
 
 
 def test_erasing_asks_with_a_reminder_of_what_it_does_not_do(submit: Submit, engine: Engine, turnout: Turnout) -> None:

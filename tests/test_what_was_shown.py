@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 from alembic import command
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, insert, update
 
 import cli.bulk_jobs
 from hubspot_api.answer import NotFound, Rejection, Settled, read_answer
@@ -28,7 +29,6 @@ from tests.support.ledger import (
     CALL,
     WHEN,
     Ledger,
-    ask,
     deliver_all,
     do,
     given_up,
@@ -149,11 +149,8 @@ def test_a_group_says_of_which_event_it_is_wherever_it_is_named(
     assert "event acme/webinar-24" in said
     assert "event acme/webinar-25" in said
     assert "all of event acme/webinar-24" in turnout("errors", "--grouped").output
-    (group,) = ask(
-        engine,
-        select(Error.group_id.label("id")).join(Batch, Batch.id == Error.batch_id).where(Batch.event_id == 1).limit(1),
-    )
-    assert "(rejected: No event …, event acme/webinar-24)" in words(operator.page(f"/act/dismiss?group={group.id}"))
+    group, *_ = {error.group_id for error in Ledger(engine).errors(Error.batch_id == Batch.id, Batch.event_id == 1)}
+    assert "(rejected: No event …, event acme/webinar-24)" in words(operator.page(f"/act/dismiss?group={group}"))
 
 
 def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engine: Engine, ledger: Ledger) -> None:
@@ -162,15 +159,11 @@ def test_errors_that_an_older_version_grouped_are_grouped_anew(mixed: str, engin
         connection.commit()
     assert len(ledger.errors(Error.group_id == mixed)) == 140
     upgrade(engine)
-    rows = ask(
-        engine,
-        select(ErrorGroup.event_id, ErrorGroup.gist, func.count().label("number"))
-        .join(Error, Error.group_id == ErrorGroup.id)
-        .group_by(ErrorGroup.event_id, ErrorGroup.gist),
-    )
-    assert {row.gist.rpartition(" ")[2]: row.number for row in rows} == MIXED
-    assert all(row.event_id for row in rows)
-    assert ask(engine, select(ErrorGroup.id).where(ErrorGroup.first_seen > ErrorGroup.last_seen)) == []
+    members = Counter(error.group_id for error in ledger.errors())
+    groups = ledger.all(ErrorGroup, ErrorGroup.id.in_(members))
+    assert {group.gist.rpartition(" ")[2]: members[group.id] for group in groups} == MIXED
+    assert all(group.event_id for group in groups)
+    assert ledger.all(ErrorGroup, ErrorGroup.first_seen > ErrorGroup.last_seen) == []
 
 
 # Shown
@@ -455,7 +448,7 @@ def test_each_bulk_command_takes_what_it_is_to_come_to(
     before = outcomes(engine)
     said = turnout(*words_, "--yes", "--expect", "4", status=1)
     assert "--expect says 4: nothing is done" in " ".join(said.stderr.split())
-    assert (outcomes(engine), ask(engine, select(Job.id))) == (before, [])
+    assert (outcomes(engine), ledger.jobs()) == (before, [])
     turnout(*words_, "--yes", "--expect", "3")
     (job,) = ledger.jobs()
     assert (job.done, job.pinned) == (3, True)

@@ -4,9 +4,10 @@ import random
 from datetime import timedelta
 
 import orjson
-from sqlalchemy import Engine, func, text, update
+from sqlalchemy import Engine, func, update
 
 from models.tables import Error
+from tests.support.ledger import Ledger, on_its_way
 from worker.queries.reconciliation import audit
 from worker.stream import Stream
 
@@ -39,13 +40,7 @@ def left(engine: Engine) -> int:
         connection.execute(
             update(Error).where(Error.verify_at > func.now() + timedelta(seconds=5)).values(verify_at=func.now())
         )
-        return int(
-            connection.execute(
-                text("""
-                SELECT (SELECT count(*) FROM batches WHERE status IN ('PENDING', 'PROCESSING'))
-                  + (SELECT count(*) FROM errors WHERE verify_at IS NOT NULL)""")
-            ).scalar_one()
-        )
+    return on_its_way(engine)
 
 
 def everything_is_accounted_for(engine: Engine, sandbox: object, handed: int) -> None:
@@ -55,11 +50,9 @@ def everything_is_accounted_for(engine: Engine, sandbox: object, handed: int) ->
     assert books.accepted == handed
     assert books.accepted == books.outcomes["delivered"], books  # type: ignore[index]
     held = {(row["contact"], row["event"], row["state"], row["occurredAt"]) for row in sandbox.participations()}  # type: ignore[attr-defined]
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("""
-            SELECT r.contact, ev.object_id, b.state, (r.input->>'interactionDateTime')::bigint AS moment
-            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id""")
-        ).all()
-    missing = [row for row in rows if (row.contact, row.object_id, row.state, row.moment) not in held]
+    stored = [
+        (record.contact, event, batch.state, record.input["interactionDateTime"])
+        for record, batch, event in Ledger(engine).stored()
+    ]
+    missing = [row for row in stored if row not in held]
     assert not missing, f"{len(missing)} records are called delivered and are not there: {missing[:3]}"

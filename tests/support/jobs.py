@@ -1,13 +1,15 @@
 """Bulk actions done to their end, as a test wants them: each is a job, driven by the test itself."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.correction import Change
+from models.tables import JobItem
 from models.words import Action, Via
+from tests.support.ledger import Ledger
 from worker.operations import jobs
 from worker.operations.audit_log import Actor
 from worker.operations.correct import Corrected, of_item
@@ -44,12 +46,8 @@ def retry(engine: Engine, batch_size: int, chosen: Filter) -> int:
 
 def cancel(engine: Engine, chosen: CancelFilter) -> tuple[int, int]:
     job = run(engine, rules_for(100), Action.CANCEL, chosen)
-    with engine.connect() as connection:
-        counted = connection.execute(
-            text("SELECT count(DISTINCT item), count(record_id) FROM job_items WHERE job_id = :job AND done"),
-            {"job": job.id},
-        ).one()
-    return cast("tuple[int, int]", tuple(counted))
+    done = Ledger(engine).all(JobItem, JobItem.job_id == job.id, JobItem.done.is_(True))
+    return len({one.item for one in done}), sum(one.record_id is not None for one in done)
 
 
 def correct(engine: Engine, rules: Rules, changes: Mapping[int, Change]) -> list[Corrected]:

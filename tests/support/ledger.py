@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hubspot_api.answer import Rejection, Settled
-from models.tables import Account, Act, Attempt, Base, Batch, Error, Job, Lane, Record, Refused
-from models.words import Origin, Resolution, Status
+from models.tables import Account, Act, Attempt, Base, Batch, Error, Event, Job, Lane, Record, Refused
+from models.words import Origin, Outcome, Resolution, Status
 from worker.queries.reconciliation import audit
 from worker.queue import settle
 from worker.queue.attempts import AttemptResult
@@ -42,6 +42,7 @@ LEASE = 60.0
 CALL = AttemptResult("settled", 200, 5, "", "")
 NO = Rejection("VALIDATION_ERROR", "", "no")
 SILENT = Rejection("UNCONFIRMED", "", "named nowhere")
+UNSETTLED = (Status.PENDING, Status.PROCESSING)
 
 
 def message(*contacts: str, state: str = "register", event: str = "77", when: int = WHEN) -> dict[str, object]:
@@ -85,6 +86,13 @@ class Ledger:
         (record,) = self.records(Record.contact == contact)
         return record
 
+    def stored(self, *where: _Where) -> list[tuple[Record, Batch, str]]:
+        """All records in the order of their acceptance, each with its batch and the name of its event."""
+        named = select(Record, Batch, Event.label()).join(Batch, Batch.id == Record.batch_id)
+        named = named.join(Event, Event.id == Batch.event_id).where(*where).order_by(Record.id)
+        with Session(self._engine) as session:
+            return [(record, batch, event) for record, batch, event in session.execute(named)]
+
     def errors(self, *where: _Where) -> list[Error]:
         return self.all(Error, *where)
 
@@ -103,6 +111,13 @@ class Ledger:
 
     def refused(self, *where: _Where) -> list[Refused]:
         return self.all(Refused, *where)
+
+
+def read_back(error: Error) -> Mapping[str, Any]:
+    """What is noted of the looks for a record."""
+    noted = error.context["read_back"]
+    assert isinstance(noted, dict)
+    return noted
 
 
 def account_id(engine: Engine) -> int:
@@ -145,9 +160,9 @@ class Span:
     begun: datetime
     ended: datetime
 
-    def has(self, moment: datetime, *, before: float = 0.0) -> bool:
+    def has(self, moment: datetime | None, *, before: float = 0.0) -> bool:
         """Say whether something that is so many seconds before a moment came in this span."""
-        return self.begun <= moment - timedelta(seconds=before) <= self.ended
+        return moment is not None and self.begun <= moment - timedelta(seconds=before) <= self.ended
 
 
 @contextmanager
@@ -173,10 +188,17 @@ def batch(engine: Engine, batch_id: int) -> Batch:
     return Ledger(engine).batch(batch_id)
 
 
+def on_its_way(engine: Engine) -> int:
+    """Count, at one moment, what is on its way: batches, and records that are looked for."""
+    batches = select(func.count()).select_from(Batch).where(Batch.status.in_(UNSETTLED)).scalar_subquery()
+    looked_for = select(func.count()).select_from(Error).where(Error.verify_at.is_not(None)).scalar_subquery()
+    (row,) = ask(engine, select((batches + looked_for).label("number")))
+    return int(row.number)
+
+
 def waits(engine: Engine) -> dict[int, list[int]]:
     """What every unsettled batch waits for."""
-    rows = ask(engine, "SELECT id, after FROM batches WHERE status IN ('PENDING', 'PROCESSING') ORDER BY id")
-    return {row.id: list(row.after) for row in rows}
+    return {row.id: row.after for row in Ledger(engine).batches(Batch.status.in_(UNSETTLED))}
 
 
 def outcomes(engine: Engine) -> dict[str, int]:
@@ -345,9 +367,7 @@ class Posts:
 
     def wrong(self, engine: Engine) -> list[str]:
         """Say what was sent in the wrong order, too often or never, judged by how everything ended."""
-        ended = ask(
-            engine, "SELECT record_id, batch_id FROM errors WHERE outcome IN ('rejected', 'failed', 'canceled')"
-        )
+        ended = Ledger(engine).errors(Error.outcome.in_([Outcome.REJECTED, Outcome.FAILED, Outcome.CANCELED]))
         did_not_arrive = {(row.record_id, row.batch_id) for row in ended}
         said: list[str] = []
         before: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)

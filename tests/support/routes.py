@@ -18,12 +18,12 @@ from models.accept_rules import Rules
 from models.correction import Change
 from models.input_check import Reason
 from models.job_params import JobParams
-from models.tables import Error, Submission
+from models.tables import Submission
 from models.words import Action, Door, Outcome, Role, Via
 from tests.support.api import Api, key_for
 from tests.support.console import Visitor
 from tests.support.jobs import ME
-from tests.support.ledger import WHEN, ask, do, given_up, message, settled, taken
+from tests.support.ledger import WHEN, Ledger, do, given_up, message, settled, taken
 from worker.context import Context
 from worker.intake.accept import Inbound, accept
 from worker.operations import jobs, schedules
@@ -198,7 +198,7 @@ def fill(context: Context) -> None:
     submit(engine, rules, external, SUBMISSION, "shop")
     for wrong in SPELT[3:]:
         submit(engine, rules, refusable(wrong), SUBMISSION, "shop")
-    failed = [row.record_id for row in ask(engine, select(Error.record_id).order_by(Error.id))]
+    failed = [error.record_id for error in Ledger(engine).errors()]
     changes = ((0, record, Change(email=f"new.{SPELT[0]}")) for record in failed[:6])
     jobs.ask_to_mend(engine, ME, changes)
     jobs.ask_to_mend(

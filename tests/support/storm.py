@@ -19,7 +19,19 @@ from models.tables import Batch
 from models.words import Door, Outcome, Status
 from tasks.sweep import free_the_forgotten
 from tests.support.jobs import cancel, retry
-from tests.support.ledger import CALL, LEASE, Posts, account_id, ask, delivered, do, let_pass, wrong_now
+from tests.support.ledger import (
+    CALL,
+    LEASE,
+    UNSETTLED,
+    Ledger,
+    Posts,
+    account_id,
+    ask,
+    delivered,
+    do,
+    let_pass,
+    wrong_now,
+)
 from worker.context import Context
 from worker.database import sqlstate
 from worker.intake.accept import Inbound, accept
@@ -120,27 +132,19 @@ class Storm:
                 self._send(claimed)
                 settle.settle(self.engine, claimed, delivered(claimed), CALL if claimed.members else None)
                 self.posts.note_settled(claimed.batch_id)
-            if not ask(
-                self.engine, select(Batch.id).where(Batch.status.in_([Status.PENDING, Status.PROCESSING])).limit(1)
-            ):
+            if not (left := Ledger(self.engine).batches(Batch.status.in_(UNSETTLED))):
                 return
-        left = ask(
-            self.engine,
-            select(Batch.id, Batch.status, Batch.after, Batch.due_at).where(
-                Batch.status.in_([Status.PENDING, Status.PROCESSING])
-            ),
+        one = left[0]
+        self.wrong.append(
+            f"{len(left)} batches are never delivered, such as {one.id}: {one.status}, after {one.after}, {one.due_at}"
         )
-        self.wrong.append(f"{len(left)} batches are never delivered, such as {left[0]}")
 
     def judge(self) -> list[str]:
         """Say everything that went wrong."""
-        rows = ask(
-            self.engine,
-            """
-            SELECT ev.object_id, b.state, r.contact, (r.input->>'interactionDateTime')::bigint AS at
-            FROM records r JOIN batches b ON b.id = r.batch_id JOIN events ev ON ev.id = b.event_id""",
-        )
-        stored = [tuple(row) for row in rows]
+        stored = [
+            (event, batch.state, record.contact, record.input["interactionDateTime"])
+            for record, batch, event in Ledger(self.engine).stored()
+        ]
         wrong = [*self.wrong, *self.posts.wrong(self.engine)]
         wrong += [f"lost: {key}" for key in self.handed_in - set(stored)]
         wrong += [f"never handed in: {key}" for key in set(stored) - self.handed_in]

@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
-from sqlalchemy import text
+from sqlalchemy import func, update
 from typer.testing import CliRunner
 
 import tasks.accept
@@ -29,12 +30,13 @@ import worker.database
 import worker.settings
 from cli.app import app as command
 from models.correction import Change
+from models.tables import Account, Batch, Key, Lane, Purged, Refused, Schedule
 from models.tally import Tally
 from models.words import Door, Role
 from tests.support.calls import Calls
 from tests.support.contexts import open_context
 from tests.support.jobs import ME
-from tests.support.ledger import WHEN, ask, do, let_pass, message
+from tests.support.ledger import WHEN, Ledger, account_id, do, let_pass, message
 from tests.support.stage import PRODUCER, Stage
 from tests.support.three_books import Attendance, Submitted, attendances
 from worker.auth import keys
@@ -50,6 +52,7 @@ from worker.webhooks import endpoint
 ADA, BOB, EVE, DAN = (f"{name}@example.com" for name in ("ada", "bob", "eve", "dan"))
 Scene = Callable[[Stage], None]
 Act = Callable[[Calls], None]
+A_MINUTE_AGO: Final = func.now() - timedelta(minutes=1)
 
 
 def nothing(stage: Stage) -> None:
@@ -223,8 +226,7 @@ def _read_and_not_acknowledged(stage: Stage) -> None:
 
 
 def _a_key_with_webhook(stage: Stage) -> None:
-    with stage.context.engine.connect() as connection:
-        account = connection.execute(text("SELECT id FROM accounts")).scalar_one()
+    account = account_id(stage.context.engine)
     stage.facts["PRODUCERS_KEY"] = keys.create(stage.context.engine, "shop", Role.PRODUCER, [account])
     endpoint.point(stage.context.engine, stage.context.settings, "shop", f"http://127.0.0.1:{stage.receiver.port}/told")
 
@@ -276,13 +278,10 @@ def _batch(*faults: Mapping[str, object], in_a_row: int = 0, attempts: int = 0) 
         stage.submit(message(ADA, BOB, EVE), message(ADA, state="attend", when=WHEN + 1))
         for fault in faults:
             stage.sandbox.fault(**fault)
-        with stage.context.engine.begin() as connection:
-            connection.execute(text("UPDATE batches SET attempts = :number WHERE size = 3"), {"number": attempts})
-            if in_a_row:
-                stopped = "now() - interval '1 minute'" if in_a_row >= 5 else "NULL"
-                connection.execute(
-                    text(f"UPDATE accounts SET in_a_row = :number, stopped_since = {stopped}"), {"number": in_a_row}
-                )
+        do(stage.context.engine, update(Batch).where(Batch.size == 3).values(attempts=attempts))
+        if in_a_row:
+            stopped = A_MINUTE_AGO if in_a_row >= 5 else None
+            do(stage.context.engine, update(Account).values(in_a_row=in_a_row, stopped_since=stopped))
 
     return scene
 
@@ -340,12 +339,10 @@ def _retry_waits_for_older(stage: Stage) -> None:
     stage.submit(message(ADA), message(ADA, state="attend", when=WHEN + 1))
     stage.sandbox.fault(match=ADA, status=400, count=6)
     tasks.deliver.deliver(stage.context, "default")
-    older, newer = (
-        str(row.record_id) for row in ask(stage.context.engine, "SELECT record_id FROM errors ORDER BY record_id")
-    )
-    run_here(stage, "retry", "--record", older, "--yes")
+    older, newer = sorted(error.record_id for error in Ledger(stage.context.engine).errors())
+    run_here(stage, "retry", "--record", str(older), "--yes")
     assert claim(stage.context.engine, 1, 60) is not None
-    run_here(stage, "retry", "--record", newer, "--yes")
+    run_here(stage, "retry", "--record", str(newer), "--yes")
 
 
 def _day_is_spent(stage: Stage) -> None:
@@ -353,7 +350,7 @@ def _day_is_spent(stage: Stage) -> None:
     stage.world.options = replace(stage.world.options, daily_limit=1)
     stage.world.reset()
     _batch()(stage)
-    do(stage.context.engine, "UPDATE accounts SET daily_limit = 1")
+    do(stage.context.engine, update(Account).values(daily_limit=1))
 
 
 def _takes_few(stage: Stage) -> None:
@@ -366,15 +363,15 @@ def _takes_few(stage: Stage) -> None:
 def _stopped_before(stage: Stage) -> None:
     """An account may send again, and its stop is not counted yet."""
     _batch()(stage)
-    do(stage.context.engine, "UPDATE accounts SET stopped_since = now() - interval '1 minute'")
+    do(stage.context.engine, update(Account).values(stopped_since=A_MINUTE_AGO))
 
 
 def _nothing_is_due(stage: Stage) -> None:
     """An account in an outage may send a probe, and nothing is due, although its lane says so."""
     stage.submit(message(ADA))
-    do(stage.context.engine, "UPDATE batches SET due_at = now() + interval '1 hour'")
-    do(stage.context.engine, "UPDATE lanes SET ready = true")
-    do(stage.context.engine, "UPDATE accounts SET in_a_row = 5, stopped_since = now() - interval '1 minute'")
+    do(stage.context.engine, update(Batch).values(due_at=func.now() + timedelta(hours=1)))
+    do(stage.context.engine, update(Lane).values(ready=True))
+    do(stage.context.engine, update(Account).values(in_a_row=5, stopped_since=A_MINUTE_AGO))
 
 
 def _cannot_be_read_back(status: int) -> Scene:
@@ -443,14 +440,14 @@ def _rejected(stage: Stage) -> None:
     stage.submit(message(ADA, BOB, EVE))
     stage.sandbox.fault(match=ADA, status=400, count=2)
     tasks.deliver.deliver(stage.context, "default")
-    (row,) = ask(stage.context.engine, "SELECT id, record_id, batch_id FROM errors")
+    (row,) = Ledger(stage.context.engine).errors()
     stage.facts |= {"ERROR": str(row.id), "RECORD": str(row.record_id), "BATCH": str(row.batch_id)}
 
 
 def _waiting(stage: Stage) -> None:
     """Two batches of one contact wait, one behind the other."""
     _batch()(stage)
-    stage.facts["BATCH"] = str(ask(stage.context.engine, "SELECT min(id) AS id FROM batches")[0].id)
+    stage.facts["BATCH"] = str(Ledger(stage.context.engine).batches()[0].id)
 
 
 def _in_doubt(stage: Stage) -> None:
@@ -519,7 +516,7 @@ def _job(stage: Stage) -> None:
     """A retry was asked for, and waits for a worker."""
     _rejected(stage)
     run_here(stage, "retry", "--outcome", "rejected", "--yes", "--background")
-    stage.facts["JOB"] = str(ask(stage.context.engine, "SELECT max(id) AS id FROM jobs")[0].id)
+    stage.facts["JOB"] = str(Ledger(stage.context.engine).jobs()[-1].id)
 
 
 def _partner(stage: Stage) -> None:
@@ -530,17 +527,18 @@ def _for_partner(stage: Stage) -> None:
     """A message for an account that nobody knew was not accepted; now it is known."""
     stage.submit({**message(ADA, BOB), "account": "partner"})
     _partner(stage)
-    stage.facts["REFUSED"] = str(ask(stage.context.engine, "SELECT id FROM refused")[0].id)
+    stage.facts["REFUSED"] = str(Ledger(stage.context.engine).refused()[0].id)
 
 
 def _old(stage: Stage) -> None:
     """All was finished long ago."""
-    do(stage.context.engine, "UPDATE purged SET due_at = now()")
+    do(stage.context.engine, update(Purged).values(due_at=func.now()))
     stage.submit(message(ADA, BOB, EVE), BAD, message("eve@@example", when=WHEN + 3))
     do(stage.context.engine, "UPDATE refused SET group_id = DEFAULT")  # as an earlier release left them
     stage.sandbox.fault(match=ADA, status=400, count=2)
     tasks.deliver.deliver(stage.context, "default")
-    do(stage.context.engine, "UPDATE refused SET refused_at = now() + interval '100 days' WHERE id > 1")  # stays
+    stays = update(Refused).where(Refused.id > 1)
+    do(stage.context.engine, stays.values(refused_at=func.now() + timedelta(days=100)))
     for table, column in (("batches", "settled_at"), ("submissions", "received_at"), ("refused", "refused_at")):
         do(stage.context.engine, f"UPDATE {table} SET {column} = {column} - interval '100 days'")
 
@@ -549,8 +547,8 @@ def _delivered(stage: Stage) -> None:
     stage.submit(message(ADA, BOB), message(ADA, state="attend", when=WHEN + 1))
     stage.submit({**message(ADA, when=WHEN + 2), "account": "nobody knows"})
     tasks.deliver.deliver(stage.context, "default")
-    ids = "SELECT contact_ids[1] AS vid FROM batches WHERE contact_ids IS NOT NULL ORDER BY id LIMIT 1"
-    stage.facts["VID"] = str(ask(stage.context.engine, ids)[0].vid)
+    first, *_ = (ids for batch in Ledger(stage.context.engine).batches() if (ids := batch.contact_ids))
+    stage.facts["VID"] = str(first[0])
 
 
 def _file(*rows: str) -> Scene:
@@ -592,7 +590,7 @@ def _corrected_file(stage: Stage) -> None:
 def _scheduled(stage: Stage) -> None:
     _rejected(stage)
     run_here(stage, "schedules", "set", "nightly", "0 3 * * *")
-    do(stage.context.engine, "UPDATE schedules SET next_at = now() - interval '1 minute'")
+    do(stage.context.engine, update(Schedule).values(next_at=A_MINUTE_AGO))
 
 
 def _lease_expired(stage: Stage) -> None:
@@ -618,7 +616,7 @@ def _finished_for_a_key(*answers: int) -> Scene:
 
 def _ask_here(stage: Stage) -> None:
     """Submit by a key, as the API does."""
-    key_id = ask(stage.context.engine, "SELECT id FROM keys")[0].id
+    key_id = Ledger(stage.context.engine).all(Key)[0].id
     raw = json.dumps({**FIRST, "submission_id": "6c3b46a7-0000-4000-8000-000000000001"}).encode()
     with stage.context.engine.connect() as connection:
         accept(connection, [Inbound(Door.HTTP, "request", raw, key_id=key_id)], stage.context.rules)
