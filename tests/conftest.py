@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from tests.support.api import Api, Held, running_api
 from tests.support.console import RunningConsole, Visitor, running_console
 from tests.support.contexts import open_context
 from tests.support.databases import Databases
-from tests.support.fixtures import Fail, Given, Submit, Turnout
+from tests.support.fixtures import Facts, Fail, Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
@@ -348,7 +348,7 @@ def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def facts(turnout: Turnout) -> Callable[..., Any]:
+def facts(turnout: Turnout) -> Facts:
     """What a command prints with --json."""
     return lambda *words: json.loads(turnout(*words, "--json").stdout)
 

@@ -1,10 +1,10 @@
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.engine.interfaces import ExecutionContext
 
 from models.accept_rules import Rules
 from models.message import Message, read_message
@@ -178,8 +178,8 @@ def test_accepting_costs_one_insert_of_records_whatever_their_number(engine: Eng
     def statements(number: int, part: str) -> int:
         counted: list[int] = []
 
-        def note(*given: Any) -> None:
-            trip = given[4].execution_options.get(TRIP)
+        def note(_: Connection, __: object, ___: str, ____: object, made: ExecutionContext, _____: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+            trip = made.execution_options.get(TRIP)
             counted.append(len(trip.asked) if trip else 1)
 
         event.listen(engine, "before_cursor_execute", note)

@@ -16,9 +16,9 @@ from hubspot_api.reaction import OUTAGE
 from models.tables import Account
 from tasks.deliver import deliver
 from tasks.sweep import due_accounts
-from tests.support.fixtures import Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import Ledger, do
-from tests.support.sandbox_server import running_sandbox
+from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.terminal import OnTerminal
 from tests.support.worker_processes import environment
 from worker.accounts import state
@@ -51,7 +51,7 @@ def add(turnout: Turnout, name: str, *words: str, token: str = "pat-acme") -> No
 
 
 def test_an_account_is_added_with_what_is_its_own_and_the_rest_is_as_the_settings_say(
-    turnout: Turnout, facts: Any, engine: Engine, settings: Settings
+    turnout: Turnout, facts: Facts, engine: Engine, settings: Settings
 ) -> None:
     add(turnout, "acme", "--url", "https://hubspot.example/", "--version", "2026-09", "--batch-size", "50")
     shown = facts("accounts", "show", "acme")
@@ -78,7 +78,7 @@ def test_an_account_is_added_with_what_is_its_own_and_the_rest_is_as_the_setting
     ],
 )
 def test_a_tier_brings_hubspots_limits_and_what_is_named_alone_goes_before_it(
-    turnout: Turnout, facts: Any, tier: str, burst: int, daily: int
+    turnout: Turnout, facts: Facts, tier: str, burst: int, daily: int
 ) -> None:
     add(turnout, "acme", "--tier", tier)
     shown = facts("accounts", "show", "acme")
@@ -88,7 +88,7 @@ def test_a_tier_brings_hubspots_limits_and_what_is_named_alone_goes_before_it(
     assert (shown["burst_limit"], shown["daily_limit"]) == (7, daily)
 
 
-def test_an_oauth_account_has_no_calls_a_day(turnout: Turnout, facts: Any, engine: Engine) -> None:
+def test_an_oauth_account_has_no_calls_a_day(turnout: Turnout, facts: Facts, engine: Engine) -> None:
     do(engine, "UPDATE accounts SET oauth = 'sealed'")
     assert facts("accounts", "show", "default")["daily_limit"] is None
     assert " a day" not in turnout("accounts", "list").stdout
@@ -129,7 +129,7 @@ def test_a_token_is_no_argument_and_without_a_terminal_it_is_read_only_when_told
 
 
 @pytest.mark.parametrize("token", ["", "two words", "tökén", "line\nbreak"])
-def test_what_no_header_can_carry_is_no_token_and_is_not_repeated(turnout: Turnout, facts: Any, token: str) -> None:
+def test_what_no_header_can_carry_is_no_token_and_is_not_repeated(turnout: Turnout, facts: Facts, token: str) -> None:
     said = turnout("accounts", "add", "acme", "--token-stdin", stdin=token, status=2).output
     assert "the token is empty, or holds" in said
     assert not token or token not in said
@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said_with_what_would_be_right(turnout: Turnout, words:
     assert said in output
 
 
-def test_what_is_set_can_go_back_to_what_the_settings_say(turnout: Turnout, facts: Any) -> None:
+def test_what_is_set_can_go_back_to_what_the_settings_say(turnout: Turnout, facts: Facts) -> None:
     turnout("accounts", "set", "default", "--batch-size", "50", "--time-zone", "Europe/Berlin")
     shown = facts("accounts", "show", "default")
     assert (shown["batch_size"], shown["time_zone"], shown["own"]) == (50, "Europe/Berlin", ["batch_size", "time_zone"])
@@ -169,7 +169,7 @@ def test_what_is_set_can_go_back_to_what_the_settings_say(turnout: Turnout, fact
 
 
 def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
-    turnout: Turnout, facts: Any, engine: Engine, settings: Settings
+    turnout: Turnout, facts: Facts, engine: Engine, settings: Settings
 ) -> None:
     turnout("accounts", "rotate", "default", "--token-stdin", stdin="pat-new")
     assert destination(engine, settings, "default").token.get_secret_value() == "pat-new"
@@ -181,7 +181,7 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
     assert facts("accounts", "show", "default")["token"] == "the settings'"
 
 
-def test_nobody_is_sent_for_with_the_settings_token_but_default(context: Context, submit: Any) -> None:
+def test_nobody_is_sent_for_with_the_settings_token_but_default(context: Context, submit: Submit) -> None:
     do(context.engine, insert(Account).values(name="bare"))
     submit(message("bare"))
     assert deliver(context, "bare") == 0
@@ -226,7 +226,7 @@ def test_a_wrong_key_at_rekeying_is_one_line_and_no_traceback(
 
 
 def test_a_removed_account_is_unknown_until_it_is_added_again_and_keeps_its_history(
-    turnout: Turnout, facts: Any, context: Context, submit: Any
+    turnout: Turnout, facts: Facts, context: Context, submit: Submit
 ) -> None:
     add(turnout, "acme")
     assert submit(message("acme"))[0].accepted == 1
@@ -258,7 +258,7 @@ def test_default_is_never_removed_and_nothing_is_added_twice(turnout: Turnout) -
 
 
 def test_two_accounts_deliver_to_two_portals_with_their_own_tokens_and_within_their_own_limits(
-    turnout: Turnout, context: Context, submit: Any
+    turnout: Turnout, context: Context, submit: Submit
 ) -> None:
     with (
         running_sandbox(burst_limit=2, burst_seconds=60, tokens=("pat-acme",)) as acme,
@@ -286,7 +286,7 @@ def test_an_account_keeps_its_limiter_until_something_of_it_changes(turnout: Tur
 
 
 @pytest.fixture
-def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
+def portal(settings: Settings) -> Iterator[tuple[RunningSandbox, Context]]:
     with running_sandbox(burst_limit=1_000, tokens=("pat-acme", "pat-beta")) as sandbox:
         context = Context(settings.model_copy(update={"hubspot_url": sandbox.url}))
         yield sandbox, context
@@ -301,7 +301,7 @@ def portal(settings: Settings) -> Iterator[tuple[Any, Context]]:
     ],
 )
 def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_begins_with_a_probe(
-    turnout: Turnout, facts: Any, portal: Any, submit: Any, status: int, remedy: str
+    turnout: Turnout, facts: Facts, portal: tuple[RunningSandbox, Context], submit: Submit, status: int, remedy: str
 ) -> None:
     sandbox, context = portal
     for name in ("acme", "beta"):
@@ -323,7 +323,7 @@ def test_a_refused_token_pauses_only_its_account_and_says_what_to_do_and_resume_
 
 
 def test_a_token_that_was_rotated_while_a_call_was_under_way_pauses_nothing(
-    turnout: Turnout, portal: Any, submit: Any
+    turnout: Turnout, portal: tuple[RunningSandbox, Context], submit: Submit
 ) -> None:
     _, context = portal
     add(turnout, "acme", token="pat-old")
@@ -335,7 +335,7 @@ def test_a_token_that_was_rotated_while_a_call_was_under_way_pauses_nothing(
     assert row(context.engine, "acme").in_a_row == 0
 
 
-def test_an_operator_pauses_and_resumes(turnout: Turnout, context: Context, submit: Any) -> None:
+def test_an_operator_pauses_and_resumes(turnout: Turnout, context: Context, submit: Submit) -> None:
     submit(message("default"))
     turnout("pause", "default", "--because", "the webinar's list is wrong")
     assert "the webinar's list is wrong" in turnout("status").output

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 import orjson
@@ -551,7 +552,7 @@ ADDRESSES = st.builds("{}@{}.com".format, st.text("abé'+.", min_size=1, max_siz
 
 @settings(deadline=None)
 @given(st.dictionaries(ADDRESSES, st.sampled_from(["results", "errors", "neither"]), max_size=8), st.randoms())
-def test_what_is_named_is_found_in_any_order_and_any_case(told: dict[str, str], random: Any) -> None:
+def test_what_is_named_is_found_in_any_order_and_any_case(told: dict[str, str], random: Random) -> None:
     emails, how = list(told), list(told.values())
     results = [{"email": email.upper()} for email, one in zip(emails, how, strict=True) if one == "results"]
     errors = [

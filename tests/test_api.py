@@ -19,6 +19,7 @@ from models.tables import Event, Submission
 from models.words import Role
 from tests.support.api import BY_EMAIL, WHEN, Api, delivering, key_for, running_server
 from tests.support.background import waits_for_a_lock
+from tests.support.fixtures import Submit
 from tests.support.ledger import Ledger
 from tests.support.sandbox_server import RunningSandbox
 from worker.accounts.registry import add
@@ -214,7 +215,7 @@ def test_another_producers_idempotency_key_names_another_submission(api: Api) ->
     assert again.json()["links"] != first.json()["links"]
 
 
-def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(api: Api, submit: Any) -> None:
+def test_a_submission_that_a_message_made_before_is_never_a_requests_answer(api: Api, submit: Submit) -> None:
     once = {"Idempotency-Key": "order 4711"}
     submission = api.submit("ada@example.com", headers=once).json()["links"]["submission"].rpartition("/")[2]
     with api.context.engine.begin() as connection:

@@ -1,7 +1,5 @@
 """What the audit counts, and that it finds each kind of damage."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, event
 
@@ -39,7 +37,7 @@ def test_it_reads_one_snapshot(submit: Submit, engine: Engine) -> None:
     submit(message(*people(2)))
     coming = [message(*people(1, 2))]
 
-    def meanwhile(_: object, __: object, statement: str, *___: Any) -> None:
+    def meanwhile(_: object, __: object, statement: str, *___: object) -> None:
         if "FROM purged" in statement and coming:
             submit(coming.pop())
 

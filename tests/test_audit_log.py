@@ -15,7 +15,7 @@ from cli.app import app
 from models.tables import Act, Batch, Error
 from models.words import Outcome, Role, Via
 from tests.support.console import RunningConsole
-from tests.support.fixtures import Fail, Submit, Turnout
+from tests.support.fixtures import Facts, Fail, Submit, Turnout
 from tests.support.ledger import Ledger, ask, do, message, people
 from worker.operations import audit_log
 
@@ -206,7 +206,7 @@ def test_what_raises_stays_noted_with_why_and_what_is_interrupted_without_a_numb
 
 
 def test_the_log_is_listed_by_who_and_what_page_by_page(
-    engine: Engine, turnout: Turnout, facts: Any, failed: Fail
+    engine: Engine, turnout: Turnout, facts: Facts, failed: Fail
 ) -> None:
     failed("a@x.org")
     turnout("pause", "--because", "a storm")

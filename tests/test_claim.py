@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, insert, literal, select, update
+from sqlalchemy import Connection, Engine, Executable, event, func, insert, literal, select, update
 
 import worker.queue.claim
 from hubspot_api.reaction import OUTAGE
@@ -469,8 +469,8 @@ def test_an_account_is_not_parked_for_a_probe_once_another_was_answered(submit: 
     do(engine, update(Account).values(in_a_row=OUTAGE, stopped_since=func.now()))
     ended = threading.Event()
 
-    def outage_ends(*arguments: Any) -> None:
-        if arguments[1] is _BEGIN_PROBE:
+    def outage_ends(_: Connection, statement: Executable, *__: object) -> None:
+        if statement is _BEGIN_PROBE:
             ended.set()
             answered(engine, 1)
 

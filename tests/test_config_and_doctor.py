@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.app import app as command
+from tests.support.fixtures import Turnout
 from tests.support.sandbox_server import running_sandbox
 from worker import doctor
 from worker.celery import app
@@ -146,7 +147,7 @@ def test_clocks_that_are_apart_are_a_warning(context: Context, monkeypatch: pyte
     assert found_by(context)["clock"][0].level is Level.WARNING
 
 
-def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(turnout: Any) -> None:
+def test_the_command_says_how_each_was_found_and_fails_where_something_is_wrong(turnout: Turnout) -> None:
     output = turnout("doctor", status=1).output  # no worker runs, and no HubSpot
     assert "ok            PostgreSQL" in output
     assert "attention     workers: no worker is alive" in output

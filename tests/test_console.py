@@ -15,7 +15,7 @@ from models.words import Outcome, Resolution, Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, running_console, words
 from tests.support.contexts import open_context
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Facts, Submit
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, ask, do, given_up, message, outcomes, people, postponed, settled, taken
 from web.console import pages, sign_in
@@ -482,7 +482,7 @@ def test_of_an_event_beyond_the_bounds_the_newest_batches_are_counted_whole(
 
 @pytest.mark.parametrize("query", ["event=77", "state=register&account=default", "category=VALIDATION_ERROR"])
 def test_a_walk_finds_the_same_errors_as_a_look_at_all(
-    operator: Visitor, submit: Submit, engine: Engine, facts: Any, query: str
+    operator: Visitor, submit: Submit, engine: Engine, facts: Facts, query: str
 ) -> None:
     fill(submit, engine)
     options = [word for pair in query.split("&") for word in f"--{pair}".split("=")]

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,7 +14,7 @@ from models.tables import Schedule
 from models.words import Role
 from tests.support.api import key_for
 from tests.support.console import RunningConsole, Visitor, words
-from tests.support.fixtures import Fail, Submit
+from tests.support.fixtures import Facts, Fail, Submit
 from tests.support.hostile_text import AWAY, WALKING
 from tests.support.ledger import Ledger, do, given_up, message, outcomes, people, taken
 from web.console import base
@@ -168,9 +167,7 @@ def test_a_button_whose_job_is_in_trouble_leaves_it_to_the_workers(
 # Batches and errors by time
 
 
-def test_batches_are_listed_by_time(
-    operator: Visitor, facts: Callable[..., Any], submit: Submit, engine: Engine
-) -> None:
+def test_batches_are_listed_by_time(operator: Visitor, facts: Facts, submit: Submit, engine: Engine) -> None:
     for hour in range(4):
         submit(message(*people(1, hour), event=str(hour)))
         do(engine, f"UPDATE batches SET created_at = '2026-03-01 0{hour}:30Z' WHERE id = (SELECT max(id) FROM batches)")

@@ -4,7 +4,6 @@ import json
 import re
 import threading
 from html import unescape
-from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -483,7 +482,7 @@ def test_what_is_being_sent_is_left_and_said(
 def test_erasing_which_may_take_long_keeps_no_page_waiting(operator: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
-    def slow(*_: Any) -> Any:
+    def slow(*_: object) -> None:
         begun.release()
         go_on.wait(30)
         raise AssertionError

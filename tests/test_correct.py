@@ -15,7 +15,7 @@ from models.accept_rules import Rules
 from models.correction import Change
 from models.tables import Account, Batch, Error, Record, Submission
 from models.words import Status
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import cancel, correct, retry
 from tests.support.ledger import (
     CALL,
@@ -51,12 +51,12 @@ def rejected(engine: Engine) -> None:
     assert settle.settle(engine, claimed, Settled({}, no, {}), CALL)
 
 
-def group(facts: Any) -> str:
+def group(facts: Facts) -> str:
     return str(facts("errors", "--grouped")[0]["id"])
 
 
 def test_an_address_is_corrected_and_the_new_record_is_sent_in_its_place(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts, turnout: Turnout
 ) -> None:
     (part,) = submit(message("ada@exampel.com", "b@x.org"))
     settled(engine, taken(engine), rejected=[0])
@@ -177,7 +177,7 @@ def test_what_it_would_repeat_is_named(submit: Submit, engine: Engine, turnout: 
 
 
 def test_a_whole_group_goes_to_the_right_event_behind_what_is_live(
-    submit: Submit, engine: Engine, facts: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "CORRECTIONS", 7)
     submit(message(*people(25)))
@@ -253,7 +253,7 @@ def test_two_operators_at_once_and_a_retry_correct_a_record_once(
 
 
 def test_the_failed_ones_go_out_as_csv_and_the_mended_ones_come_back(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts, turnout: Turnout, tmp_path: Path
 ) -> None:
     submit(message("=cmd@x.org", "b@x.org", "c@x.org", "d@x.org", state="attend"))
     settled(engine, taken(engine), rejected=[0, 1, 2])
@@ -314,7 +314,7 @@ def test_a_removed_account_is_said(submit: Submit, engine: Engine, rules: Rules)
 
 
 def test_what_is_corrected_and_not_taken_again_is_said(
-    submit: Submit, engine: Engine, turnout: Turnout, facts: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, turnout: Turnout, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message("a@x.org", event="typo"))
     rejected(engine)

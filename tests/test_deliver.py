@@ -15,11 +15,14 @@ from hubspot_api.client import post
 from hubspot_api.limiter import Limiter
 from models.tables import Account, Attempt, Batch, Lane
 from tasks.deliver import deliver
+from tests.support.before import before
+from tests.support.fixtures import Given
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, do, idle_transactions, make_due, spanned
+from tests.support.sandbox_server import RunningSandbox
 from worker.context import GRACE, Context
 from worker.queries.reconciliation import audit
-from worker.queue.claim import Claim, claim
+from worker.queue.claim import claim
 from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
@@ -57,7 +60,9 @@ def outcomes(context: Context) -> dict[str, int]:
     return {outcome.value: number for outcome, number in books.outcomes.items() if number}
 
 
-def test_a_full_answer_delivers_and_keeps_the_contact_ids(sending: Context, sandbox: Any, given: Any) -> None:
+def test_a_full_answer_delivers_and_keeps_the_contact_ids(
+    sending: Context, sandbox: RunningSandbox, given: Given
+) -> None:
     given("ada@example.com", "bob@example.com")
     assert deliver(sending, "default") == 1
     assert outcomes(sending) == {"delivered": 2}
@@ -77,7 +82,7 @@ def test_nothing_due_takes_no_permit(sending: Context) -> None:
     assert sending.redis.keys("turnout:limit:*") == []
 
 
-def test_a_permit_is_given_back_where_another_claims_what_is_due(sending: Context, given: Any) -> None:
+def test_a_permit_is_given_back_where_another_claims_what_is_due(sending: Context, given: Given) -> None:
     given("ada@example.com")
     with sending.engine.begin() as another:
         another.execute(select(Lane.event_id).with_for_update())
@@ -87,7 +92,9 @@ def test_a_permit_is_given_back_where_another_claims_what_is_due(sending: Contex
     assert deliver(sending, "default") == 1
 
 
-def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Context, sandbox: Any, given: Any) -> None:
+def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(
+    sending: Context, sandbox: RunningSandbox, given: Given
+) -> None:
     sandbox.fault(match="bob@example.com", drop=True, count=1)
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
@@ -98,7 +105,7 @@ def test_a_contact_that_the_answer_does_not_name_is_unconfirmed(sending: Context
 
 
 def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
-    sending: Context, sandbox: Any, given: Any
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(match="bob@example.com", status=400, count=1)
     given("bob@example.com")
@@ -126,7 +133,7 @@ def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
     ids=str,
 )
 def test_an_ambiguous_answer_is_tried_again_later_and_counted(
-    sending: Context, sandbox: Any, given: Any, fault: dict[str, Any]
+    sending: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
 ) -> None:
     sandbox.fault(**fault, count=1)
     given("ada@example.com")
@@ -141,7 +148,9 @@ def test_an_ambiguous_answer_is_tried_again_later_and_counted(
     assert account(sending).in_a_row == 1
 
 
-def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, sandbox: Any, given: Any) -> None:
+def test_attempts_that_are_spent_give_up_and_can_be_retried(
+    settings: Settings, sandbox: RunningSandbox, given: Given
+) -> None:
     from worker.queries.error_filter import Filter
 
     sandbox.fault(status=503, count=2)
@@ -159,7 +168,7 @@ def test_attempts_that_are_spent_give_up_and_can_be_retried(settings: Settings, 
 
 
 def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
-    sending: Context, sandbox: Any, given: Any
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "70"}, count=1)
     given("ada@example.com")
@@ -175,7 +184,7 @@ def test_a_burst_limit_holds_all_of_the_account_and_spends_no_attempt(
 
 
 def test_a_batch_that_hubspot_slows_down_is_put_back_also_without_redis(
-    sending: Context, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+    sending: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.fault(status=429, body={"policyName": "TEN_SECONDLY_ROLLING"}, headers={"Retry-After": "70"}, count=1)
     given("ada@example.com")
@@ -190,7 +199,9 @@ def test_a_batch_that_hubspot_slows_down_is_put_back_also_without_redis(
     assert span.has(batch(sending).due_at, before=70)
 
 
-def test_the_daily_limit_parks_the_account_until_midnight(sending: Context, sandbox: Any, given: Any) -> None:
+def test_the_daily_limit_parks_the_account_until_midnight(
+    sending: Context, sandbox: RunningSandbox, given: Given
+) -> None:
     sandbox.fault(status=429, body={"policyName": "DAILY"}, count=1)
     given("ada@example.com")
     with spanned(sending.engine) as span:
@@ -205,7 +216,7 @@ def test_the_daily_limit_parks_the_account_until_midnight(sending: Context, sand
 
 @pytest.mark.parametrize(("status", "seconds"), [(423, 60), (477, 3600)])
 def test_an_account_that_is_away_is_waited_for(
-    sending: Context, sandbox: Any, given: Any, status: int, seconds: int
+    sending: Context, sandbox: RunningSandbox, given: Given, status: int, seconds: int
 ) -> None:
     sandbox.fault(status=status, body={}, headers={"Retry-After": str(seconds)}, count=1)
     given("ada@example.com")
@@ -217,7 +228,7 @@ def test_an_account_that_is_away_is_waited_for(
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
-    sending: Context, sandbox: Any, given: Any, status: int
+    sending: Context, sandbox: RunningSandbox, given: Given, status: int
 ) -> None:
     from worker.accounts.state import resume
 
@@ -232,7 +243,7 @@ def test_a_token_that_is_not_accepted_pauses_the_account_and_loses_nothing(
     assert outcomes(sending) == {"delivered": 1}
 
 
-def test_an_unknown_event_is_final_for_every_record(sending: Context, sandbox: Any, given: Any) -> None:
+def test_an_unknown_event_is_final_for_every_record(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(status=404, count=1)
     given("ada@example.com", "bob@example.com")
     deliver(sending, "default")
@@ -241,7 +252,7 @@ def test_an_unknown_event_is_final_for_every_record(sending: Context, sandbox: A
 
 @pytest.mark.parametrize("body", ["<html>not here</html>", {"message": "no Route matched"}])
 def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
-    sending: Context, sandbox: Any, given: Any, body: object
+    sending: Context, sandbox: RunningSandbox, given: Given, body: object
 ) -> None:
     sandbox.fault(status=404, body=body, count=1)
     given("ada@example.com")
@@ -252,7 +263,7 @@ def test_a_404_that_is_not_hubspots_pauses_the_account_and_rejects_nothing(
 
 
 def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejecting_the_backlog(
-    sending: Context, sandbox: Any, given: Any
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     from worker.accounts.state import resume
 
@@ -270,7 +281,7 @@ def test_the_third_unknown_event_in_a_row_pauses_the_account_instead_of_rejectin
 
 
 def test_an_accepted_record_between_unknown_events_begins_the_count_anew(
-    sending: Context, sandbox: Any, given: Any
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     for number, event in enumerate("aabbcde"):  # an event that is met twice counts once
         given(f"p{number}@example.com", event=event)
@@ -287,7 +298,7 @@ def test_an_accepted_record_between_unknown_events_begins_the_count_anew(
     ("status", "what_to_do"), [(401, "TURNOUT_HUBSPOT_TOKEN"), (403, "crm.objects.marketing_events.write")]
 )
 def test_a_pause_for_the_token_says_what_to_do(
-    sending: Context, sandbox: Any, given: Any, status: int, what_to_do: str
+    sending: Context, sandbox: RunningSandbox, given: Given, status: int, what_to_do: str
 ) -> None:
     sandbox.fault(status=status, count=1)
     given("ada@example.com")
@@ -299,7 +310,7 @@ def test_a_pause_for_the_token_says_what_to_do(
 
 
 def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_attempts(
-    sending: Context, sandbox: Any, given: Any
+    sending: Context, sandbox: RunningSandbox, given: Given
 ) -> None:
     sandbox.fault(status=503)
     given("ada@example.com")
@@ -318,21 +329,20 @@ def test_five_ambiguous_answers_in_a_row_park_the_account_and_spend_no_more_atte
 
 
 def test_no_transaction_is_open_while_hubspot_answers(
-    sending: Context, given: Any, monkeypatch: pytest.MonkeyPatch
+    sending: Context, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
-    def asked(*call: Any) -> Any:
+    def look() -> None:
         seen.append((batch(sending).status, idle_transactions(sending.engine)))
-        return post(*call)
 
-    monkeypatch.setattr(worker.delivery.call, "post", asked)
+    monkeypatch.setattr(worker.delivery.call, "post", before(look, post))
     given("ada@example.com")
     deliver(sending, "default")
     assert seen == [("PROCESSING", 0)]
 
 
-def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: Any, given: Any) -> None:
+def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: RunningSandbox, given: Given) -> None:
     sandbox.fault(status=500, body="your token is test-token", count=1)
     given("ada@example.com")
     deliver(sending, "default")
@@ -341,16 +351,15 @@ def test_the_token_appears_nowhere_in_the_database(sending: Context, sandbox: An
 
 
 def test_what_took_too_long_to_claim_is_put_back_and_sent_by_the_next_claim(
-    sending: Context, sandbox: Any, given: Any, monkeypatch: pytest.MonkeyPatch
+    sending: Context, sandbox: RunningSandbox, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lease, or its permit, could end before the call does."""
-    real, left = claim, iter([-1.0])  # seconds that the first claim may take
+    left = iter([-1.0])  # seconds that the first claim may take
 
-    def claimed(*args: Any, **more: Any) -> Claim | None:
+    def begins() -> None:
         monkeypatch.setattr(tasks.deliver, "GRACE", next(left, GRACE))
-        return real(*args, **more)
 
-    monkeypatch.setattr(tasks.deliver, "claim", claimed)
+    monkeypatch.setattr(tasks.deliver, "claim", before(begins, claim))
     given("ada@example.com")
     assert deliver(sending, "default") == 1
     row = batch(sending)
@@ -359,7 +368,7 @@ def test_what_took_too_long_to_claim_is_put_back_and_sent_by_the_next_claim(
     assert sending.limiter(sending.destination("default")).used()[1] == 1
 
 
-def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Context, given: Any) -> None:
+def test_without_redis_there_is_no_permit_and_nothing_is_sent(sending: Context, given: Given) -> None:
     from unittest.mock import patch
 
     given("ada@example.com")

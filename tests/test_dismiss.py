@@ -1,12 +1,10 @@
 """Leaving an error as it is, with a reason."""
 
-from typing import Any
-
 from sqlalchemy import Engine
 
 from models.tables import Error
 from models.words import Resolution
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, message, outcomes, people, settled, taken, wrong_now
 from worker.queries.error_filter import ANY_OPEN, Filter
@@ -14,7 +12,7 @@ from worker.queries.reconciliation import audit
 
 
 def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outcome(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts
 ) -> None:
     submit(message(*people(3)))
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
@@ -29,7 +27,7 @@ def test_a_dismissed_error_is_open_no_more_keeps_its_reason_and_changes_no_outco
 
 
 def test_a_whole_group_is_dismissed_only_when_agreed(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts, turnout: Turnout
 ) -> None:
     submit(message(*people(5)))
     settled(engine, taken(engine), rejected=[0, 1], unconfirmed=[2, 3, 4])

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -31,10 +30,11 @@ from cli.app import app
 from hubspot_api.answer import Rejection, Settled
 from models.accept_rules import Rules
 from models.correction import Change
-from models.erasure import Changes, Person
+from models.erasure import Person
 from models.job_params import JobParams
 from models.tables import Account, Base, Erasure, Refused
 from models.words import Action, Outcome
+from tests.support.before import before
 from tests.support.fixtures import Submit
 from tests.support.jobs import ME, correct, retry
 from tests.support.ledger import (
@@ -240,12 +240,11 @@ def test_a_person_of_several_steps_interrupted_is_erased_by_the_next_run(
     changes = iter(range(3))
     some = blank.blank_some
 
-    def dying(*args: Any) -> Changes:
+    def dying() -> None:
         if next(changes, None) is None:
             raise KeyboardInterrupt
-        return some(*args)
 
-    monkeypatch.setattr(blank, "blank_some", dying)
+    monkeypatch.setattr(blank, "blank_some", before(dying, some))
     with pytest.raises(KeyboardInterrupt):
         erased(context, "a@x.org")
     assert sound(engine) == {"pending": 31, "canceled": 9}

@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, text, update
@@ -13,7 +12,7 @@ from hubspot_api.answer import Rejection, Settled
 from models.error_signature import ErrorKind
 from models.tables import Error, ErrorGroup
 from models.words import Outcome, Resolution
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import cancel
 from tests.support.ledger import CALL, Ledger, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
 from worker.queries import error_groups
@@ -37,7 +36,7 @@ def holds(engine: Engine) -> None:
     assert audit(engine).balanced
 
 
-def test_errors_that_differ_only_in_whom_they_name_are_one_group(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_errors_that_differ_only_in_whom_they_name_are_one_group(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message(*people(5)))
     refused(engine, "`p0@example.com` is not a valid email", "`p1@example.com` is not a valid email", "no such event 7")
     first, second = sorted(facts("errors", "--grouped"), key=lambda group: -group["count"])
@@ -53,7 +52,7 @@ def test_errors_that_differ_only_in_whom_they_name_are_one_group(submit: Submit,
 
 
 def test_a_group_is_retried_alone_and_is_shown_no_more(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     submit(message(*people(3)))
     refused(engine, "`a` is bad", "`b` is bad", "other")
@@ -67,7 +66,7 @@ def test_a_group_is_retried_alone_and_is_shown_no_more(
     holds(engine)
 
 
-def test_one_record_is_retried_alone(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_one_record_is_retried_alone(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message(*people(3)))
     refused(engine, "a", "b")
     one = facts("errors")[0]["record_id"]
@@ -76,7 +75,7 @@ def test_one_record_is_retried_alone(submit: Submit, engine: Engine, facts: Any)
 
 
 def test_failed_canceled_and_unconfirmed_have_groups_too(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts
 ) -> None:
     submit(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
     given_up(engine, taken(engine))
@@ -100,7 +99,7 @@ def test_a_count_goes_no_further_than_it_says(
 
 
 def test_a_group_of_several_is_titled_by_what_they_share_and_dated_by_those_that_are_open(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     submit(message(*people(3)))
     refused(engine, *(f"`p{number}@example.com` is not a valid email" for number in range(3)))
@@ -177,7 +176,7 @@ def test_what_a_bulk_action_would_do_is_shown_before_it_asks(
     assert "30 records are retried" in turnout("retry", stdin="y\n").output
 
 
-def test_groups_are_narrowed_by_the_filters_of_the_list(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_groups_are_narrowed_by_the_filters_of_the_list(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message(*people(3), event="7"))
     refused(engine, "`a` is bad", "`b` is bad", "other")
     submit(message(*people(2), event="8", state="cancel"))
@@ -201,7 +200,7 @@ def test_groups_are_narrowed_by_the_filters_of_the_list(submit: Submit, engine: 
 
 
 def test_narrowed_groups_say_where_older_errors_were_not_looked_at(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(message(*people(1), event="7"))
     given_up(engine, taken(engine))

@@ -1,20 +1,17 @@
 """`turnout events` and `turnout event`: what the event's page says, typed."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import message, people, settled, taken
 from worker.database import make_engine
 from worker.settings import Settings
 
 
 def test_an_event_is_shown_with_what_is_delivered_and_what_is_missing(
-    turnout: Callable[..., Any], facts: Callable[..., Any], submit: Submit, engine: Engine
+    turnout: Turnout, facts: Facts, submit: Submit, engine: Engine
 ) -> None:
     submit(message(*people(3)))
     settled(engine, taken(engine), rejected=[0])
@@ -32,7 +29,7 @@ def test_an_event_is_shown_with_what_is_delivered_and_what_is_missing(
     assert "register" in said
 
 
-def test_an_event_that_nobody_knows_is_said(turnout: Callable[..., Any], submit: Submit) -> None:
+def test_an_event_that_nobody_knows_is_said(turnout: Turnout, submit: Submit) -> None:
     submit(message(*people(1)))
     assert "there is no event nobody" in turnout("event", "nobody", status=1).output
     assert "there is no account other" in turnout("event", "77", "--account", "other", status=1).output
@@ -52,5 +49,5 @@ def test_an_error_of_the_database_names_nobody(settings: Settings) -> None:
     [("retry",), ("retry", "--record"), ("cancel",), ("dismiss", "--because", "x"), ("correct", "--email", "a@x.org"),
      ("refused", "retry")],
 )  # fmt: skip
-def test_a_number_that_no_id_can_be_is_said(turnout: Callable[..., Any], words: tuple[str, ...]) -> None:
+def test_a_number_that_no_id_can_be_is_said(turnout: Turnout, words: tuple[str, ...]) -> None:
     assert "9223372036854775807" in turnout(*words, "1" + "0" * 30, status=2).output

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 from tasks import fallback as fallbacks
 from tasks.fallback import THREADS, Fallback
 from tests.support.accounted import enqueue, everything_is_accounted_for, left
+from tests.support.fixtures import Submit
 from tests.support.ledger import message, outcomes
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
@@ -45,14 +45,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     return Ran(monkeypatch)
 
 
-def test_a_delivery_worker_finds_the_accounts_that_are_due(context: Context, submit: Any, ran: Ran) -> None:
+def test_a_delivery_worker_finds_the_accounts_that_are_due(context: Context, submit: Submit, ran: Ran) -> None:
     submit(message("ada@example.com"))
     assert Fallback(context, [DELIVERY_QUEUES], Activity()).look() == THREADS
     assert ran.all(THREADS) == [(DELIVER, {"account": "default"})] * THREADS
 
 
 def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliveries_to_others(
-    context: Context, submit: Any, ran: Ran
+    context: Context, submit: Submit, ran: Ran
 ) -> None:
     submit(message("ada@example.com"))
     context.stream.add(b"{}")
@@ -60,7 +60,7 @@ def test_a_housekeeping_worker_finds_what_waits_in_the_stream_and_leaves_deliver
     assert ran.all(2) == [(INTAKE, {}), (PURGE, {})]
 
 
-def test_what_runs_still_is_not_begun_again(context: Context, submit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_runs_still_is_not_begun_again(context: Context, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
     monkeypatch.setattr(fallbacks, "VERBS", {DELIVER: lambda *_, **__: goes_on.wait(20)})
     submit(message("ada@example.com"))

@@ -3,12 +3,13 @@
 
 import io
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from models.words import State
 from tests.support import report_files
+from tests.support.file_readings import Said, options
 from worker.files.clocks import TimeFault
 from worker.files.options import DateOrder, Options, SwappedDates
 from worker.files.questions import QuestionsError
@@ -20,9 +21,9 @@ JOINS = "Email,Join Time,Leave Time\n"
 DATED = "Email,Date,Join Time,Leave Time\n"
 
 
-def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], list[str]]:
-    options = Options.read(**{"state": State.ATTEND, "object_id": "7", "time_zone": "UTC", **said})
-    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), options)
+def read(content: str | bytes, **said: Unpack[Said]) -> tuple[Reading, list[str], list[str]]:
+    usual = options(said, state=State.ATTEND, object_id="7", time_zone="UTC")
+    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), usual)
     items = list(reading.items())
     records = [told(item) for item in items if isinstance(item, FileRecord)]
     return reading, records, ["; ".join(map(str, item.reasons)) for item in items if isinstance(item, RejectedRow)]
@@ -34,7 +35,7 @@ def told(record: FileRecord) -> str:
     return " ".join([record.candidate.contact[:3], *(str(properties[name])[5:16] for name in ("joinedAt", "leftAt"))])
 
 
-def asked(content: str | bytes, **said: Any) -> list[str]:
+def asked(content: str | bytes, **said: Unpack[Said]) -> list[str]:
     with pytest.raises(QuestionsError) as stopped:
         read(content, **said)
     return [f"{one.option}: {one.where} {one.what}" for one in stopped.value.questions]
@@ -86,12 +87,13 @@ def test_is_read(content: str, said: dict[str, Any]) -> None:
 
 
 def test_midnight_at_the_end_of_a_day_is_the_next_day() -> None:
-    for content, said in (
+    cases: list[tuple[str, Said]] = [
         (f"{JOINS}ana@example.com,2026-03-01 23:00,2026-03-01 24:00\n", {}),
         (f"{JOINS}ana@example.com,23:00,24:00\n", {"day": "2026-03-01"}),
         (f"{DATED}ana@example.com,01.03.2026,23.00,24:00\n", {}),
         ("Email,Join Time\nana@example.com,2026-03-01 23:00 – 24:00\n", {}),
-    ):
+    ]
+    for content, said in cases:
         assert read(content, **said)[1:] == (["ana 03-01T23:00 03-02T00:00"], [])
 
 
@@ -162,12 +164,14 @@ def mixed(*texts: str) -> bytes:
 def test_dates_that_a_spreadsheet_may_have_exchanged_are_asked(text: str) -> None:
     assert "real dates, such as 2026-05-03" in asked(mixed(text))[0]
     bob = "bob 03-13T10:00 03-13T11:00"
-    said = {"occurrence": "all"}
-    assert sorted(read(mixed(text), swapped_dates=SwappedDates.EXCHANGE, **said)[1]) == [
+    assert sorted(read(mixed(text), swapped_dates=SwappedDates.EXCHANGE, occurrence="all")[1]) == [
         "ana 03-05T10:00 03-05T11:00",
         bob,
     ]
-    assert sorted(read(mixed(text), swapped_dates=SwappedDates.KEEP, **said)[1]) == ["ana 05-03T10:00 05-03T11:00", bob]
+    assert sorted(read(mixed(text), swapped_dates=SwappedDates.KEEP, occurrence="all")[1]) == [
+        "ana 05-03T10:00 05-03T11:00",
+        bob,
+    ]
 
 
 def test_a_date_that_was_corrected_in_the_proposed_form_is_not_exchanged() -> None:

@@ -3,14 +3,15 @@
 
 import io
 import zipfile
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 import xlsxwriter
 
 from models.words import State
+from tests.support.file_readings import Said
 from worker.files.lines import FileError
-from worker.files.options import DateOrder, Options
+from worker.files.options import DateOrder, HiddenRows, Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -21,7 +22,7 @@ REGISTER: dict[str, Any] = {"state": State.REGISTER, "object_id": "7", "time_zon
 JOINS = "Email,Join Time,Leave Time\n"
 
 
-def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], list[str]]:
+def read(content: str | bytes, **said: Unpack[Said]) -> tuple[Reading, list[str], list[str]]:
     text = content.encode() if isinstance(content, str) else content
     reading = Reading(io.BytesIO(text), Options.read(**said))
     items = list(reading.items())
@@ -36,7 +37,7 @@ def told(record: FileRecord) -> str:
     return " ".join([record.candidate.contact, *stay])
 
 
-def proposed(content: str | bytes, **said: Any) -> str:
+def proposed(content: str | bytes, **said: Unpack[Said]) -> str:
     with pytest.raises(QuestionsError) as stopped:
         read(content, **said)
     return stopped.value.answered()
@@ -188,8 +189,8 @@ def test_days_of_two_digits_with_dots_are_days_where_the_whole_column_can_be() -
     ],
 )
 def test_the_day_of_an_instant_is_that_of_the_files_zone(above: str) -> None:
-    said = {"state": State.ATTEND, "object_id": "7"}
-    assert read(above, **said, time_zone="America/New_York")[1] == ["ana@example.com 03-30T00:31 03-30T01:30"]
+    said: Said = {"state": State.ATTEND, "object_id": "7"}
+    assert read(above, **said | {"time_zone": "America/New_York"})[1] == ["ana@example.com 03-30T00:31 03-30T01:30"]
     assert "2026-03-30" not in proposed(above, **said)
 
 
@@ -365,7 +366,7 @@ def test_what_names_a_table_of_a_page_or_of_excels_xml_counts(page: str, said: d
 def test_rows_of_a_page_that_are_struck_out_are_asked_about(struck: str) -> None:
     page = _PAGE.format("", "", "ana").replace("</table>", f"{struck}</table>")
     assert proposed(f"<html>{page}</html>", **REGISTER) == "--hidden-rows leave-out"
-    assert read(f"<html>{page}</html>", **REGISTER, hidden_rows="leave-out")[0].facts.records == 1
+    assert read(f"<html>{page}</html>", **REGISTER, hidden_rows=HiddenRows.LEAVE_OUT)[0].facts.records == 1
 
 
 @pytest.mark.parametrize("places", [(0,), (0, 1, 2)])
@@ -377,7 +378,7 @@ def test_rows_of_a_workbook_that_are_struck_out_are_asked_about(places: tuple[in
             for place, text in enumerate(cells):
                 sheet.write_string(line, place, text, struck if line == 1 and place in places else None)
     assert proposed(written.getvalue(), **REGISTER) == "--hidden-rows leave-out"
-    reading = read(written.getvalue(), **REGISTER, hidden_rows="leave-out")[0]
+    reading = read(written.getvalue(), **REGISTER, hidden_rows=HiddenRows.LEAVE_OUT)[0]
     assert (reading.facts.records, reading.facts.first[0].candidate.contact) == (1, "bob@example.com")
 
 

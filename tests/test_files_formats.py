@@ -4,12 +4,13 @@
 import io
 import zipfile
 from datetime import date, datetime, time
-from typing import Any
+from typing import Unpack
 
 import pytest
 
 from models.words import State
 from tests.support import report_files
+from tests.support.file_readings import Said, options
 from worker.files.formats import archive, workbook, workbook_bounds
 from worker.files.lines import FileError
 from worker.files.options import Options
@@ -24,8 +25,8 @@ TABLE = [TITLES, ANA, BOB]
 TOLD = ["ana@example.com 10:00:00 11:00:00", "bob@example.com 10:05:00 11:00:00"]
 
 
-def read(content: bytes, **said: Any) -> tuple[Reading, list[str], list[RejectedRow]]:
-    reading = Reading(io.BytesIO(content), Options.read(**{"state": State.ATTEND, "object_id": "7", **said}))
+def read(content: bytes, **said: Unpack[Said]) -> tuple[Reading, list[str], list[RejectedRow]]:
+    reading = Reading(io.BytesIO(content), options(said, state=State.ATTEND, object_id="7"))
     items = list(reading.items())
     records = [told(item) for item in items if isinstance(item, FileRecord)]
     return reading, sorted(records), [item for item in items if isinstance(item, RejectedRow)]
@@ -37,7 +38,7 @@ def told(record: FileRecord) -> str:
     return " ".join([record.candidate.contact, *(str(properties[name])[11:19] for name in ("joinedAt", "leftAt"))])
 
 
-def asked(content: bytes, **said: Any) -> list[str]:
+def asked(content: bytes, **said: Unpack[Said]) -> list[str]:
     with pytest.raises(QuestionsError) as stopped:
         read(content, **said)
     return [choice.option for question in stopped.value.questions for choice in question.choices]

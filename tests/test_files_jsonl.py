@@ -1,11 +1,12 @@
 import io
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import orjson
 import pytest
 
 from models.words import State
+from tests.support.file_readings import Said, options
 from worker.files.jsonl import read_line
 from worker.files.not_people import LeftOut
 from worker.files.options import Options, SharedAddress
@@ -158,10 +159,10 @@ def test_a_contact_s_own_properties_decide_nothing() -> None:
 # What only the whole file shows
 
 
-def whole(*inputs: dict[str, object], **said: Any) -> list[FileRecord | RejectedRow]:
-    options = Options.read(**{"state": State.REGISTER, "event": "e0", "external_account": "x0", **said})
+def whole(*inputs: dict[str, object], **said: Unpack[Said]) -> list[FileRecord | RejectedRow]:
+    usual = options(said, state=State.REGISTER, event="e0", external_account="x0")
     lines = "\n".join(orjson.dumps(one).decode() for one in inputs)
-    return list(Reading(io.BytesIO(lines.encode()), options).items())
+    return list(Reading(io.BytesIO(lines.encode()), usual).items())
 
 
 def named(name: str, email: str = "us@example.com") -> dict[str, object]:

@@ -2,15 +2,16 @@ import io
 import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
+from tests.support.file_readings import Said, options
 from worker.files.lines import FileError
-from worker.files.options import DateOrder, Options
+from worker.files.options import DateOrder, Options, SharedAddress
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -22,9 +23,9 @@ BERLIN: dict[str, Any] = {"time_zone": "Europe/Berlin"}
 HEADER = "Email,Join Time,Leave Time\n"
 
 
-def read(content: str | bytes, **said: Any) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
-    options = Options.read(**{"state": State.ATTEND, "object_id": "7", **said})
-    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), options)
+def read(content: str | bytes, **said: Unpack[Said]) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
+    usual = options(said, state=State.ATTEND, object_id="7")
+    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), usual)
     items = list(reading.items())
     return reading, *([item for item in items if isinstance(item, kind)] for kind in (FileRecord, RejectedRow))  # type: ignore[return-value]
 
@@ -44,7 +45,7 @@ def options_of(error: FileError) -> list[str]:
     return [choice.option for question in error.questions for choice in question.choices]
 
 
-def asked(content: str | bytes, **said: Any) -> QuestionsError:
+def asked(content: str | bytes, **said: Unpack[Said]) -> QuestionsError:
     with pytest.raises(QuestionsError) as error:
         read(content, **said)
     return error.value
@@ -461,10 +462,10 @@ def test_known_stays_are_read_back_as_one_record_for_each_person_and_occurrence_
             rows.append(f"{email},{joined}{suffix},{left}{suffix}")
     order.shuffle(rows)
     content = "\n".join([HEADER.strip(), *rows])
-    said = {"time_zone": "Asia/Kolkata" if has_offsets else zone, "shared_address": "one-person"}
+    said: Said = {"time_zone": "Asia/Kolkata" if has_offsets else zone, "shared_address": SharedAddress.ONE_PERSON}
     if len(told) > 1:
         assert len(options_of(asked(content, **said))) == len(told) + 1
-    _, records, refused = read(content, **said, occurrence="all")
+    _, records, refused = read(content, **said | {"occurrence": "all"})
     assert refused == []
     expected = sorted((email, (last - first).total_seconds()) for (email, _), (first, last) in known.items())
     assert sorted((contact, seconds) for contact, _, seconds in stays(records)) == expected
@@ -485,9 +486,8 @@ def test_no_stay_spans_hours_in_which_nobody_was_there(told: list[tuple[str, int
         f"{email},{joined.isoformat()},{left.isoformat()}"
         for (email, *_), (joined, left) in zip(told, there, strict=True)
     ]
-    _, records, _ = read(
-        "\n".join([HEADER.strip(), *rows]), time_zone=zone, occurrence="all", shared_address="one-person"
-    )
+    content = "\n".join([HEADER.strip(), *rows])
+    _, records, _ = read(content, time_zone=zone, occurrence="all", shared_address=SharedAddress.ONE_PERSON)
     assert records
     for record in records:
         properties: Any = record.candidate.input["properties"]

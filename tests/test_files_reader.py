@@ -1,12 +1,13 @@
 import io
 from contextlib import suppress
-from typing import Any
+from typing import Any, Unpack
 
 import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
+from tests.support.file_readings import Said
 from worker.files.lines import FileError
 from worker.files.not_people import NO_ADDRESS
 from worker.files.options import DateOrder, Options, SharedAddress
@@ -39,7 +40,7 @@ User Name,Join Time,Leave Time,Time in Session (minutes)
 """
 
 
-def read(text: str | bytes, **said: Any) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
+def read(text: str | bytes, **said: Unpack[Said]) -> tuple[Reading, list[FileRecord], list[RejectedRow]]:
     content = text.encode() if isinstance(text, str) else text
     reading = Reading(io.BytesIO(content), Options.read(**said))
     items = list(reading.items())
@@ -50,7 +51,7 @@ def read(text: str | bytes, **said: Any) -> tuple[Reading, list[FileRecord], lis
     )
 
 
-def only(text: str, **said: Any) -> dict[str, Any]:
+def only(text: str, **said: Unpack[Said]) -> dict[str, Any]:
     _, (record,), refused = read(text, **said)
     assert refused == []
     return record.candidate.input
@@ -323,9 +324,10 @@ def test_no_file_makes_it_fall_over_and_every_item_is_a_record_or_refused_with_r
     ordered: bool,  # noqa: FBT001
 ) -> None:
     text = "\n".join([header, *(",".join(row) for row in rows)])
-    said = {"date_order": DateOrder.DMY if ordered else None, "time_zone": "Europe/Berlin" if ordered else None}
+    said: Said = {"date_order": DateOrder.DMY, "time_zone": "Europe/Berlin"} if ordered else {}
+    said |= {"state": state, "object_id": "7"}
     with suppress(FileError):
-        reading, records, refused = read(text.encode("utf-8", "surrogateescape"), state=state, object_id="7", **said)
+        reading, records, refused = read(text.encode("utf-8", "surrogateescape"), **said)
         out = sum(reading.facts.left_out.values())
         assert len(records) + len(refused) + out <= reading.facts.rows
         if not reading.gathers:

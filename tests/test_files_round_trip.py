@@ -1,9 +1,8 @@
 """What is not accepted of a file of any format is corrected in the file beside it, and submitted once."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -52,8 +51,14 @@ FILES = {
 SAID = ["--object-id", "7", "--state", "attend", "--shared-address", "one-person"]
 
 
+class Enqueue(Protocol):
+    """Submits a file by the command; gives what that prints."""
+
+    def __call__(self, file: Path, *said: str, status: int = 0) -> Any: ...
+
+
 @pytest.fixture
-def enqueued(turnout: Turnout, context: Context) -> Callable[..., Any]:
+def enqueued(turnout: Turnout, context: Context) -> Enqueue:
     """Submit a file by the command while it is taken in; give what it prints with --json."""
 
     def enqueue(file: Path, *said: str, status: int = 0) -> Any:
@@ -79,7 +84,7 @@ def corrected(file: Path) -> None:
 
 @pytest.mark.parametrize(("name", "content", "suffix"), FILES.values(), ids=FILES)
 def test_rows_corrected_in_the_file_of_refused_rows_arrive_once(
-    name: str, content: bytes, suffix: str, tmp_path: Path, enqueued: Callable[..., Any], engine: Engine
+    name: str, content: bytes, suffix: str, tmp_path: Path, enqueued: Enqueue, engine: Engine
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)

@@ -1,10 +1,12 @@
 import io
-from typing import Any
+from random import Random
+from typing import Any, Unpack
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from models.words import State
+from tests.support.file_readings import Said, options
 from worker.files.options import Options, SharedAddress
 from worker.files.people import people_behind, words_of
 from worker.files.questions import QuestionsError
@@ -16,9 +18,9 @@ NAMED = "Name (Original Name),User Email,Join Time,Leave Time\n"
 REGISTERED = "First Name,Last Name,Email,Registration Time\n"
 
 
-def read(content: str, **said: Any) -> tuple[Reading, list[FileRecord]]:
-    options = Options.read(**{"state": State.ATTEND, "object_id": "7", "time_zone": "UTC", **said})
-    reading = Reading(io.BytesIO(content.encode()), options)
+def read(content: str, **said: Unpack[Said]) -> tuple[Reading, list[FileRecord]]:
+    usual = options(said, state=State.ATTEND, object_id="7", time_zone="UTC")
+    reading = Reading(io.BytesIO(content.encode()), usual)
     items = list(reading.items())
     assert not any(isinstance(item, RejectedRow) for item in items), items
     return reading, [item for item in items if isinstance(item, FileRecord)]
@@ -196,7 +198,7 @@ def test_people_are_counted_by_what_their_names_have_in_common(names: list[str],
 
 @settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab cÉ山-", max_size=6), max_size=8), st.randoms(use_true_random=False))
-def test_how_many_people_there_are_does_not_depend_on_the_order_of_the_rows(names: list[str], order: Any) -> None:
+def test_how_many_people_there_are_does_not_depend_on_the_order_of_the_rows(names: list[str], order: Random) -> None:
     words = list({found for name in names if (found := words_of(name, "x@example.com"))})
     known = people_behind(words)
     order.shuffle(words)

@@ -4,7 +4,7 @@
 import pytest
 
 from models.words import State
-from tests.support.file_readings import STAFF, read
+from tests.support.file_readings import STAFF, Said, read
 from worker.files.columns.deciding_titles import DecidingKind
 from worker.files.columns.known_titles import title_words
 from worker.files.columns.rsvp_questions import asks_whether_coming
@@ -318,11 +318,11 @@ def test_yes_and_no_beside_whether_somebody_comes_ask_nothing(title: str) -> Non
 )  # fmt: skip
 def test_ticks_are_asked_about_before_a_start_stands_for_having_come(title: str, ana: str, bob: str) -> None:
     text = f"Name,Email,{title}\nAna,a@,{ana}\nBob,b@,{bob}\n"
-    said = {"start": "2026-03-01T10:00", "end": "2026-03-01T11:00"}
+    said: Said = {"start": "2026-03-01T10:00", "end": "2026-03-01T11:00"}
     with pytest.raises(QuestionsError, match=f"column “{title}” may say who counts") as stopped:
         read(text, ATTEND, **said)
     (question,) = stopped.value.questions
-    assert read(text, ATTEND, mapping=[question.choices[0].arguments()[1]], **said)[1] == ["a attend"]
+    assert read(text, ATTEND, **said | {"mapping": [question.choices[0].arguments()[1]]})[1] == ["a attend"]
 
 
 REMARKS = (

@@ -2,15 +2,15 @@
 """Which table a row stands in, and what is no row of a person: titles, sheets, second headers, footers."""
 
 import io
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from models.words import State
 from tests.support import report_files
+from tests.support.file_readings import Said, options
 from worker.files.columns.header import MOST_COLUMNS
 from worker.files.lines import FileError
-from worker.files.options import Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord, RejectedRow
@@ -20,15 +20,15 @@ ANA = "ana@example.com,2026-03-01 10:00\n"
 BOB = "bob@example.com,2026-03-01 11:00\n"
 
 
-def read(content: str | bytes, **said: Any) -> tuple[Reading, list[str], int]:
-    options = Options.read(**{"state": State.REGISTER, "object_id": "7", "time_zone": "UTC", **said})
-    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), options)
+def read(content: str | bytes, **said: Unpack[Said]) -> tuple[Reading, list[str], int]:
+    usual = options(said, state=State.REGISTER, object_id="7", time_zone="UTC")
+    reading = Reading(io.BytesIO(content.encode() if isinstance(content, str) else content), usual)
     items = list(reading.items())
     records = [item.candidate.contact for item in items if isinstance(item, FileRecord)]
     return reading, records, sum(isinstance(item, RejectedRow) for item in items)
 
 
-def left_out(content: str | bytes, **said: Any) -> tuple[list[str], int, str]:
+def left_out(content: str | bytes, **said: Unpack[Said]) -> tuple[list[str], int, str]:
     reading, records, refused = read(content, **said)
     return records, refused, "; ".join(reading.facts.left_out)
 

@@ -4,16 +4,17 @@ import io
 import struct
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from typing import Unpack
 
 import pytest
 import xlsxwriter
 
 from models.words import State
 from tests.support import report_files
+from tests.support.file_readings import Said, options
 from worker.files.formats import ole_stream, workbook_bounds
 from worker.files.lines import FileError
-from worker.files.options import HiddenRows, Options
+from worker.files.options import HiddenRows
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord
@@ -24,16 +25,16 @@ BOB = ["bob@example.com", "2026-03-01T10:05:00Z", "2026-03-01T11:00:00Z"]
 TABLE = [TITLES, ANA, BOB]
 
 
-def reading(content: bytes, **said: Any) -> Reading:
-    return Reading(io.BytesIO(content), Options.read(**{"state": State.ATTEND, "object_id": "7", **said}))
+def reading(content: bytes, **said: Unpack[Said]) -> Reading:
+    return Reading(io.BytesIO(content), options(said, state=State.ATTEND, object_id="7"))
 
 
-def contacts(content: bytes, **said: Any) -> list[str]:
+def contacts(content: bytes, **said: Unpack[Said]) -> list[str]:
     items = list(reading(content, **said).items())
     return sorted(item.candidate.contact for item in items if isinstance(item, FileRecord))
 
 
-def asked(content: bytes, **said: Any) -> list[str]:
+def asked(content: bytes, **said: Unpack[Said]) -> list[str]:
     with pytest.raises(QuestionsError) as stopped:
         reading(content, **said)
     return [choice.option for question in stopped.value.questions for choice in question.choices]

@@ -1,13 +1,13 @@
 """A time zone that the file names beside its times, against the one that was said."""
 
 import io
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from models.words import State
+from tests.support.file_readings import Said, options
 from worker.files.lines import FileError
-from worker.files.options import Options
 from worker.files.questions import QuestionsError
 from worker.files.reader import Reading
 from worker.files.rows import FileRecord
@@ -17,9 +17,9 @@ COLUMN = "Email,Join Time,Leave Time,{}\na@example.com,2026-07-01 10:00,2026-07-
 SAID, FILES_OWN = "2026-07-01T14:00:00Z", "2026-07-01T17:00:00Z"
 
 
-def joined(text: str, **said: Any) -> list[str]:
-    options = Options.read(**{"state": State.ATTEND, "object_id": "7", "time_zone": "America/New_York", **said})
-    items = list(Reading(io.BytesIO(text.encode()), options).items())
+def joined(text: str, **said: Unpack[Said]) -> list[str]:
+    usual = options(said, state=State.ATTEND, object_id="7", time_zone="America/New_York")
+    items = list(Reading(io.BytesIO(text.encode()), usual).items())
     assert all(isinstance(item, FileRecord) for item in items), items
     properties: list[Any] = [item.candidate.input["properties"] for item in items if isinstance(item, FileRecord)]
     return [one["joinedAt"] for one in properties]

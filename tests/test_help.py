@@ -24,6 +24,7 @@ from cli import output
 from cli.app import ENTRIES, app
 from cli.commands import Panel
 from models.escaping import visible
+from tests.support.fixtures import Turnout
 from tests.support.terminal import OnTerminal
 
 ROOT = Path(__file__).parents[1]
@@ -150,7 +151,7 @@ def test_the_changelog_knows_the_version_and_what_comes_next() -> None:
 
 
 @pytest.mark.parametrize("group", ["accounts", "keys", "schedules", "jobs", "refused"])
-def test_a_group_alone_lists(group: str, turnout: Any) -> None:
+def test_a_group_alone_lists(group: str, turnout: Turnout) -> None:
     said = turnout(group).output
     assert "Usage" not in said
     if group in {"accounts", "keys"}:

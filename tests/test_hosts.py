@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,10 +56,10 @@ def status(host: str | None, path: bytes = b"/", server: str = "192.0.2.80", /, 
     """Ask by a host at a connection's address; give the answer's status, 200 where the request is let on."""
     statuses: list[int] = []
 
-    async def app(*_: Any) -> None:
+    async def app(*_: object) -> None:
         statuses.append(200)
 
-    async def send(message: Any) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         statuses.extend([message["status"]] if "status" in message else [])
 
     headers = [] if host is None else [(b"host", host.encode("latin-1"))]

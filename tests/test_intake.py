@@ -2,7 +2,7 @@
 
 import json
 import threading
-from typing import Any
+from collections.abc import Mapping, Sequence
 from unittest.mock import patch
 
 import pytest
@@ -10,12 +10,16 @@ import redis
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from models.accept_rules import Rules
+from models.words import Origin
 from tasks import intake as module
 from tasks.intake import DEATHS, LOCK, intake
+from tests.support.before import before
 from tests.support.ledger import Ledger
 from worker.context import Context
 from worker.intake import store
-from worker.intake.accept import accept
+from worker.intake.accept import Inbound, accept
+from worker.intake.receipts import Part
 from worker.intake.store import NewRecord
 from worker.queries.reconciliation import audit
 from worker.stream import BYTES_AT_ONCE, FIELD, KEY, Entries
@@ -122,16 +126,15 @@ def test_a_reader_that_lost_its_lock_changes_neither_order_nor_counts(context: C
         context.stream.add(message(f"p{index}@example.com"))
     real = accept
 
-    def loses_its_lock(connection: Connection, handed: list[Any], rules: Any) -> Any:
+    def loses_its_lock() -> None:
         with patch.object(module, "accept", real), context.engine.begin() as killer:
             killer.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
             killer.commit()
             while intake(context) < 4:  # the other reader goes first, and gets past it
                 pass
         context.stream.add(message("p4@example.com"))
-        return real(connection, handed, rules)
 
-    with patch.object(module, "accept", loses_its_lock), pytest.raises(OperationalError):
+    with patch.object(module, "accept", before(loses_its_lock, real)), pytest.raises(OperationalError):
         intake(context)
     assert intake(context) == 1
     assert contacts(context) == [f"p{index}@example.com" for index in range(5)]
@@ -163,7 +166,7 @@ def test_a_group_that_is_gone_is_made_again_at_the_beginning(context: Context) -
 def test_a_flush_while_the_stream_is_drained_ends_no_reader(context: Context) -> None:
     context.stream.add(message("ada@example.com"))
 
-    def flushed(connection: Connection, handed: list[Any], rules: Any) -> Any:
+    def flushed(connection: Connection, handed: Sequence[Inbound], rules: Rules) -> list[Part]:
         if b"ada" in handed[0].raw:
             context.redis.flushall()
             context.stream.add(message("bob@example.com"))
@@ -193,10 +196,12 @@ def test_one_message_whose_data_breaks_the_transaction_is_refused_alone(context:
     class Bad(Exception):  # noqa: N818
         sqlstate = "22P05"
 
-    def store_all_but_one(connection: Connection, fresh: list[NewRecord], *rest: Any) -> list[int]:
+    def store_all_but_one(
+        connection: Connection, fresh: Sequence[NewRecord], sizes: Mapping[int, int], linger: float, origin: Origin
+    ) -> list[int]:
         if any(one.candidate.contact == "bad@example.com" for one in fresh):
             raise DataError("INSERT", {}, Bad())
-        return real(connection, fresh, *rest)
+        return real(connection, fresh, sizes, linger, origin)
 
     for contact in ("a@example.com", "bad@example.com", "b@example.com"):
         context.stream.add(message(contact))

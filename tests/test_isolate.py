@@ -1,9 +1,11 @@
 """A request that is refused whole, from the search inside its claim to the books, against the stand-in."""
 
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +16,8 @@ from sqlalchemy import func, update
 from models.tables import Account, Attempt, Batch, Error, Record
 from models.words import Door, Outcome
 from tasks.deliver import deliver
+from tests.support.before import before
+from tests.support.fixtures import Given
 from tests.support.ledger import Ledger, do, make_due, people, wrong_now
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from worker.accounts.state import pause, resume
@@ -27,7 +31,6 @@ from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
 UNNAMED = {"category": "VALIDATION_ERROR", "message": "Property values were not valid"}
-Given = Callable[..., None]
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def due(context: Context) -> None:
     do(context.engine, update(Account).values(parked_until=None))
 
 
-def refuse(sandbox: RunningSandbox, *contacts: str, **how: Any) -> None:
+def refuse(sandbox: RunningSandbox, *contacts: str, **how: object) -> None:
     for contact in contacts:
         sandbox.fault(match=contact, status=400, **how)
 
@@ -152,7 +155,7 @@ def test_an_operator_can_follow_the_search(sending: Context, sandbox: RunningSan
 
 @pytest.mark.parametrize("refused", [refuse, refuse_unnamed])
 def test_where_every_record_is_bad_each_is_rejected(
-    sending: Context, sandbox: RunningSandbox, given: Given, refused: Any
+    sending: Context, sandbox: RunningSandbox, given: Given, refused: Callable[..., None]
 ) -> None:
     refused(sandbox, *people(20))
     given(*people(20))
@@ -257,17 +260,16 @@ def test_an_event_that_vanishes_in_the_middle_rejects_what_has_no_answer(
     assert done["delivered"] == len(sandbox.participations()) > 0
 
 
-def at_part(number: int, happens: Callable[[], None]) -> Any:
+def at_part(number: int, happens: Callable[[], None]) -> AbstractContextManager[object]:
     """Let something happen right before the n-th part is sent."""
-    sent, sends_it = [0], isolate.send  # type: ignore[attr-defined]  # which another of these may have patched
+    parts = itertools.count(1)
 
-    def sends(*facts: Any) -> Any:
-        sent[0] += 1
-        if sent[0] == number:
+    def sends() -> None:
+        if next(parts) == number:
             happens()
-        return sends_it(*facts)
 
-    return patch.object(isolate, "send", sends)
+    sends_it = isolate.send  # type: ignore[attr-defined]  # which another of these may have patched
+    return patch.object(isolate, "send", before(sends, sends_it))
 
 
 class Killed(BaseException):

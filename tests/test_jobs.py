@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import Unpack
 
 import pytest
 from alembic import command
@@ -20,8 +20,9 @@ from models.correction import Change
 from models.job_params import JobParams
 from models.tables import Account, Batch, Error, Job, Lane
 from models.words import Action, Outcome, Resolution, State, Status
-from tests.support.fixtures import Fail, Submit, Turnout
-from tests.support.jobs import ME, finished, run
+from tests.support.before import before
+from tests.support.fixtures import Facts, Fail, Submit, Turnout
+from tests.support.jobs import ME, More, finished, run
 from tests.support.ledger import Ledger, ask, deliver_all, do, message, outcomes, people, resolve, settled, taken
 from worker.context import Context
 from worker.local.migrate import configuration, upgrade
@@ -47,7 +48,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.queue.claim, "FLOOR", 0.0)
 
 
-def asked(engine: Engine, action: Action, chosen: Chosen, **more: Any) -> int:
+def asked(engine: Engine, action: Action, chosen: Chosen, **more: Unpack[More]) -> int:
     with engine.begin() as connection:
         return jobs.ask(connection, ME, action, chosen, **more)
 
@@ -89,7 +90,7 @@ def test_steps_from_many_threads_at_once_do_every_part_once(
 
 
 @pytest.fixture(params=[Action.RETRY, Action.REPLAY, Action.CORRECT])
-def of_eight(request: Any, submit: Submit, failed: Fail, engine: Engine) -> int:
+def of_eight(request: pytest.FixtureRequest, submit: Submit, failed: Fail, engine: Engine) -> int:
     """A job of eight."""
     if request.param is Action.REPLAY:
         submit(*({**message(f"p{number}@x.org"), "account": "acme"} for number in range(8)))
@@ -110,8 +111,8 @@ def test_a_step_whose_commit_is_ambiguous_is_done_once(
     go_on, lost = jobs._go_on, iter([False, True])  # noqa: SLF001 - what comes right before the COMMIT
     armed = threading.Event()
 
-    def arm(*args: Any) -> None:
-        go_on(*args)
+    def arm(connection: Connection, job_id: int, done: steps.StepResult) -> None:
+        go_on(connection, job_id, done)
         if next(lost, False):
             armed.set()
 
@@ -274,11 +275,10 @@ def test_what_somebody_else_resolved_first_is_skipped_and_said(
 ) -> None:
     ids = failed(*people(2))
 
-    def and_somebody_is_faster(*args: Any) -> None:
+    def somebody_is_faster() -> None:
         resolve(engine, Resolution.DISMISSED, Error.record_id == ids[0])
-        lock_events(*args)
 
-    monkeypatch.setattr(steps, "lock_events", and_somebody_is_faster)
+    monkeypatch.setattr(steps, "lock_events", before(somebody_is_faster, lock_events))
     ended = run(engine, rules, Action.RETRY, FAILED)
     assert (ended.done, ended.skipped) == (1, 1)
     assert items(engine, ended.id)[0] == (ids[0], False, "somebody else was faster", "failed")
@@ -408,12 +408,11 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
     failed(*people(8))
     step, leaves = jobs.step, iter([False, True])
 
-    def and_leaves(*args: Any) -> int | None:
+    def may_leave() -> None:
         if next(leaves):
             raise KeyboardInterrupt
-        return step(*args)
 
-    monkeypatch.setattr(jobs, "step", and_leaves)
+    monkeypatch.setattr(jobs, "step", before(may_leave, step))
     left = turnout("retry", "--yes", status=130)
     job_id = list_jobs(engine)[0].id
     assert f"job {job_id} goes on in the workers; to end it: turnout jobs stop {job_id}" in left.stderr
@@ -424,7 +423,7 @@ def test_who_leaves_the_command_leaves_the_job_under_way_and_is_told_how_to_end_
 
 
 def test_the_commands_say_the_same_as_json_and_as_tables(
-    failed: Fail, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
+    failed: Fail, facts: Facts, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "olga")
     ids = failed(*people(5))

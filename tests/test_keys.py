@@ -4,23 +4,18 @@ import base64
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text, update
-from typer.testing import CliRunner, Result
 
 import web.attendance
-import worker.database
-import worker.settings
-from cli.app import app
 from models.tables import Key
 from models.words import Role
 from tests.support.api import Api, key_for, running_server
-from tests.support.fixtures import Turnout
+from tests.support.fixtures import Facts, Turnout
 from tests.support.ledger import do
 from worker.accounts import registry, state
 from worker.auth import keys
@@ -29,21 +24,7 @@ from worker.settings import Settings
 
 
 @pytest.fixture
-def turnout(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Turnout:
-    """Run a command, here, on this test's database."""
-    monkeypatch.setattr(worker.settings, "load_settings", lambda: settings)
-    monkeypatch.setattr(worker.database, "make_engine", lambda _: engine)
-
-    def run(*words: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == status, result.output
-        return result
-
-    return run
-
-
-@pytest.fixture
-def made(turnout: Turnout) -> Callable[..., Any]:
+def made(turnout: Turnout) -> Facts:
     """Make or rotate a key; give what is shown of it."""
     return lambda *words: json.loads(turnout("keys", *words, "--json").stdout)
 
@@ -86,7 +67,7 @@ def dump(engine: Engine) -> str:
 # Made
 
 
-def test_a_key_is_shown_once_with_what_it_is(made: Any, acme: str, engine: Engine) -> None:
+def test_a_key_is_shown_once_with_what_it_is(made: Facts, acme: str, engine: Engine) -> None:
     shown = made("create", "shop", "--role", "producer", "--account", acme, "--account", "default")
     assert list(shown) == ["name", "key", "role", "accounts"]
     assert (shown["name"], shown["role"], shown["accounts"]) == ("shop", "producer", ["acme", "default"])
@@ -96,7 +77,7 @@ def test_a_key_is_shown_once_with_what_it_is(made: Any, acme: str, engine: Engin
 
 
 @pytest.mark.usefixtures("acme")
-def test_without_an_account_a_producers_key_reaches_the_default_one(made: Any, engine: Engine) -> None:
+def test_without_an_account_a_producers_key_reaches_the_default_one(made: Facts, engine: Engine) -> None:
     shown = made("create", "shop", "--role", "producer")
     assert shown["accounts"] == ["default"]
     assert reached(engine, shown["key"]) == {"default"}
@@ -104,7 +85,7 @@ def test_without_an_account_a_producers_key_reaches_the_default_one(made: Any, e
 
 @pytest.mark.parametrize("role", ["operator", "viewer"])
 def test_an_operators_and_a_viewers_key_reach_every_account_those_added_later_too(
-    made: Any, engine: Engine, settings: Settings, role: str
+    made: Facts, engine: Engine, settings: Settings, role: str
 ) -> None:
     shown = made("create", "somebody", "--role", role)
     assert shown["accounts"] == []
@@ -119,7 +100,7 @@ def test_without_json_the_key_stands_alone_on_its_line(turnout: Turnout, engine:
     assert said == "This is shown once: keep it where shop finds it."
 
 
-def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Any, engine: Engine, api: Api) -> None:
+def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Facts, engine: Engine, api: Api) -> None:
     presented = made("create", "shop", "--role", "producer")["key"]
     rotated = made("rotate", "shop")["key"]
     for key in (presented, rotated):
@@ -135,7 +116,7 @@ def test_the_key_is_found_nowhere_in_the_database_only_its_hash(made: Any, engin
 
 
 def test_no_key_is_logged_good_or_not(
-    made: Any, api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    made: Facts, api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
     good = made("create", "shop", "--role", "producer")["key"]
@@ -159,13 +140,13 @@ def test_only_a_producers_key_is_for_accounts(turnout: Turnout, role: str) -> No
     turnout("keys", "create", "somebody", status=2)
 
 
-def test_an_account_that_nobody_knows_is_refused_and_no_key_made(turnout: Turnout, made: Any) -> None:
+def test_an_account_that_nobody_knows_is_refused_and_no_key_made(turnout: Turnout, made: Facts) -> None:
     refused = turnout("keys", "create", "shop", "--role", "producer", "--account", "nobody", status=2)
     assert "there is no account nobody" in refused.stderr
     assert made("list") == []
 
 
-def test_a_name_is_given_to_one_key_until_that_is_revoked(turnout: Turnout, made: Any, engine: Engine) -> None:
+def test_a_name_is_given_to_one_key_until_that_is_revoked(turnout: Turnout, made: Facts, engine: Engine) -> None:
     first = made("create", "shop", "--role", "producer")["key"]
     assert "there is a key shop" in turnout("keys", "create", "shop", "--role", "viewer", status=2).stderr
     turnout("keys", "revoke", "shop")
@@ -179,7 +160,7 @@ def test_a_name_is_short_and_printable(turnout: Turnout, name: str) -> None:
     assert "printable" in turnout("keys", "create", "--role", "producer", "--", name, status=2).stderr
 
 
-def test_only_the_whole_key_is_good(made: Any, engine: Engine) -> None:
+def test_only_the_whole_key_is_good(made: Facts, engine: Engine) -> None:
     key, other = (made("create", name, "--role", "producer")["key"] for name in ("shop", "another"))
     turnout_, number, secret = key.split("_", 2)
     for presented in (
@@ -205,7 +186,7 @@ def test_only_the_whole_key_is_good(made: Any, engine: Engine) -> None:
 
 
 def test_the_list_shows_whose_keys_there_are_and_never_a_key(
-    made: Any, turnout: Turnout, acme: str, engine: Engine
+    made: Facts, turnout: Turnout, acme: str, engine: Engine
 ) -> None:
     shop = made("create", "shop", "--role", "producer", "--account", acme)["key"]
     made("create", "ops", "--role", "operator")
@@ -222,7 +203,7 @@ def test_the_list_shows_whose_keys_there_are_and_never_a_key(
     assert not any("hash" in column for column in listed)
 
 
-def test_a_rotated_keys_old_one_is_good_until_the_overlap_ends(made: Any, api: Api, engine: Engine) -> None:
+def test_a_rotated_keys_old_one_is_good_until_the_overlap_ends(made: Facts, api: Api, engine: Engine) -> None:
     old = made("create", "shop", "--role", "producer")["key"]
     shown = made("rotate", "shop", "--overlap", "3600")
     assert list(shown) == ["name", "key"]
@@ -234,7 +215,7 @@ def test_a_rotated_keys_old_one_is_good_until_the_overlap_ends(made: Any, api: A
     assert made("list")[0]["old_until"] is None
 
 
-def test_by_default_the_old_one_is_good_for_a_day_more(made: Any, engine: Engine) -> None:
+def test_by_default_the_old_one_is_good_for_a_day_more(made: Facts, engine: Engine) -> None:
     made("create", "shop", "--role", "producer")
     made("rotate", "shop")
     with engine.connect() as connection:
@@ -242,21 +223,21 @@ def test_by_default_the_old_one_is_good_for_a_day_more(made: Any, engine: Engine
     assert 86_000 < left <= 86_400
 
 
-def test_without_an_overlap_every_older_key_ends_at_once(made: Any, engine: Engine) -> None:
+def test_without_an_overlap_every_older_key_ends_at_once(made: Facts, engine: Engine) -> None:
     first = made("create", "shop", "--role", "producer")["key"]
     second = made("rotate", "shop")["key"]
     third = made("rotate", "shop", "--overlap", "0")["key"]
     assert [verified(engine, key) is not None for key in (first, second, third)] == [False, False, True]
 
 
-def test_a_key_rotated_twice_has_its_last_two(made: Any, engine: Engine) -> None:
+def test_a_key_rotated_twice_has_its_last_two(made: Facts, engine: Engine) -> None:
     first = made("create", "shop", "--role", "producer")["key"]
     second = made("rotate", "shop")["key"]
     third = made("rotate", "shop")["key"]
     assert [verified(engine, key) is not None for key in (first, second, third)] == [False, True, True]
 
 
-def test_a_rotated_key_is_the_same_producers(made: Any, acme: str, engine: Engine, api: Api) -> None:
+def test_a_rotated_key_is_the_same_producers(made: Facts, acme: str, engine: Engine, api: Api) -> None:
     old = made("create", "shop", "--role", "producer", "--account", acme)["key"]
     first = api.submit("ada@example.com", key=old, headers={"Idempotency-Key": "1"})
     new = made("rotate", "shop")["key"]
@@ -266,7 +247,7 @@ def test_a_rotated_key_is_the_same_producers(made: Any, acme: str, engine: Engin
 
 
 def test_a_revoked_key_is_good_no_longer_from_the_next_request_on_its_old_one_neither(
-    made: Any, turnout: Turnout, api: Api
+    made: Facts, turnout: Turnout, api: Api
 ) -> None:
     old = made("create", "shop", "--role", "producer")["key"]
     new = made("rotate", "shop")["key"]
@@ -297,7 +278,7 @@ def test_an_overlap_is_a_number_of_seconds_of_ninety_days_at_most(
 
 
 def test_a_removed_account_is_no_longer_reached_and_once_more_where_it_is_added_again(
-    made: Any, acme: str, engine: Engine, settings: Settings, api: Api
+    made: Facts, acme: str, engine: Engine, settings: Settings, api: Api
 ) -> None:
     both = made("create", "both", "--role", "producer", "--account", acme, "--account", "default")["key"]
     one = made("create", "one", "--role", "producer", "--account", acme)["key"]

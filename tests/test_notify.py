@@ -3,11 +3,9 @@
 import json
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,7 +16,7 @@ from hubspot_api.response import NoResponse, Response
 from models.tables import Key, Notification
 from models.words import Door, Role
 from tests.support.api import running_api
-from tests.support.fixtures import Turnout
+from tests.support.fixtures import Submit, Turnout
 from tests.support.ledger import (
     Ledger,
     deliver_all,
@@ -145,7 +143,7 @@ def test_the_same_request_again_is_told_of_once(engine: Engine, context: Context
 
 
 def test_other_doors_and_keys_without_a_webhook_are_told_nothing(
-    shop: Shop, engine: Engine, ledger: Ledger, submit: Callable[..., Any]
+    shop: Shop, engine: Engine, ledger: Ledger, submit: Submit
 ) -> None:
     submit(message("a@x.org"))
     endpoint.turn_off(engine, "shop")

@@ -19,6 +19,7 @@ from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read,
 from hubspot_api.response import NoResponse, Response
 from models.tables import Account
 from tasks.deliver import deliver
+from tests.support.fixtures import Submit
 from tests.support.ledger import do, idle_transactions
 from tests.support.worker_processes import until
 from worker.accounts import registry, token_renewal
@@ -317,7 +318,7 @@ def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
 
 
 @pytest.fixture
-def waiting(acme: Any, context: Context, submit: Any) -> Context:
+def waiting(acme: Any, context: Context, submit: Submit) -> Context:
     """A process for whose OAuth account two batches wait, and whose limits are known."""
     deliver(context, acme().name)
     for number in range(2):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import redis
@@ -12,6 +12,7 @@ from kombu.entity import Exchange, Queue
 
 from tests.support.contexts import open_context
 from tests.support.odd_messages import NAME, PUBLISHED, PUSHED, item
+from tests.support.proxy import Proxy
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers, until
 from worker import heartbeat, unreadable
@@ -144,7 +145,7 @@ def test_an_item_that_comes_while_a_worker_stops_goes_back_to_its_queue(settings
 @pytest.mark.usefixtures("engine")
 @pytest.mark.timeout(400)
 def test_no_message_of_rabbitmq_ends_a_worker(
-    settings: Settings, valkey: Valkey, rabbitmq: Any, virtual_host: Callable[..., str], tmp_path: Path
+    settings: Settings, valkey: Valkey, rabbitmq: Proxy, virtual_host: Callable[..., str], tmp_path: Path
 ) -> None:
     url = f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/{virtual_host()}"
     settings = settings.model_copy(update={"broker_url": url, "redis_url": valkey.url})

@@ -2,8 +2,9 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +16,7 @@ from models.words import Role
 from tests.support.openid_provider import (
     CLIENT,
     SECRET,
+    Answer,
     In,
     OpenIdProvider,
     key_of,
@@ -195,7 +197,9 @@ FORGED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_token_that_the_provider_did_not_sign_is_not_good(here: Provider, there: OpenIdProvider, forge: Any) -> None:
+def test_a_token_that_the_provider_did_not_sign_is_not_good(
+    here: Provider, there: OpenIdProvider, forge: Callable[[dict[str, Any]], str]
+) -> None:
     there.signed = forge
     assert "its signature is not good" in refused(here)
 
@@ -391,7 +395,7 @@ def test_a_description_that_is_not_right_signs_nobody_in(
 )
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks/", "/token/"])
 def test_whatever_the_provider_answers_nobody_is_signed_in_and_a_sentence_says_why(
-    here: Provider, there: OpenIdProvider, path: str, answer: Any
+    here: Provider, there: OpenIdProvider, path: str, answer: Answer
 ) -> None:
     there.answers[path] = answer
     attempt = SignIn.begin()
@@ -528,7 +532,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("changed", "told"), WRONG, ids=[str(one) for one, _ in WRONG])
 def test_settings_that_are_not_whole_are_refused_in_one_sentence(
-    changed: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    changed: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = {"ISSUER": "https://login.example.com", "CLIENT_ID": "turnout", "OPERATORS": "ops"}

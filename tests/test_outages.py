@@ -53,7 +53,7 @@ def attempts(context: Context) -> int:
     ],
     ids=str,
 )
-def test_six_hours_of_outage_give_nothing_up(context: Context, sandbox: Any, fault: dict[str, Any]) -> None:
+def test_six_hours_of_outage_give_nothing_up(context: Context, sandbox: RunningSandbox, fault: dict[str, Any]) -> None:
     sandbox.fault(**fault)
     short = {"timeout": 0.2} if "hang" in fault else {}  # what hangs is waited for that long each time
     with open_context(context.settings, **short) as sending:
@@ -64,7 +64,7 @@ def test_six_hours_of_outage_give_nothing_up(context: Context, sandbox: Any, fau
     assert all_delivered(context)
 
 
-def test_six_hours_without_anybody_listening_give_nothing_up(context: Context, sandbox: Any) -> None:
+def test_six_hours_without_anybody_listening_give_nothing_up(context: Context, sandbox: RunningSandbox) -> None:
     away = Context(context.settings.model_copy(update={"hubspot_url": f"http://127.0.0.1:{free_port()}"}))
     pass_hours(away, 6)
     away.engine.dispose()
@@ -73,7 +73,7 @@ def test_six_hours_without_anybody_listening_give_nothing_up(context: Context, s
     assert all_delivered(context)
 
 
-def test_a_token_mended_after_four_days_gives_nothing_up(context: Context, sandbox: Any) -> None:
+def test_a_token_mended_after_four_days_gives_nothing_up(context: Context, sandbox: RunningSandbox) -> None:
     sandbox.fault(status=503, count=2)  # some batches have failed before, so their age has begun
     pass_hours(context, STEP)
     sandbox.fault(status=401)

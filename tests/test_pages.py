@@ -17,6 +17,7 @@ from models.input_check import Candidate
 from models.message import _FIELDS, MOST_BYTES, MOST_INPUTS, Message, read_message
 from tasks.intake import intake
 from tests.support.documents import PAGES, text_of
+from tests.support.fixtures import Submit
 from web import access, hubspot_format, limits, long_poll, together
 from web.reference.failures import FAILURES
 from worker.auth import signin_limit
@@ -133,7 +134,7 @@ def test_the_snippet_for_the_stream_submits_a_record(context: Context, monkeypat
 
 
 def test_the_snippet_for_celery_sends_a_task_that_is_accepted(
-    context: Context, submit: Any, monkeypatch: pytest.MonkeyPatch
+    context: Context, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TURNOUT_BROKER_URL", context.settings.broker_url)
     exec(snippets()[1], {})

@@ -1,11 +1,9 @@
 """One person: every record with its history, and what happens next."""
 
-from typing import Any
-
 from sqlalchemy import Engine, func, update
 
 from models.tables import Batch, Error
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, do, given_up, message, people, postponed, settled, taken
 from worker.accounts import state
@@ -13,7 +11,7 @@ from worker.queries.error_filter import Filter
 
 
 def test_each_record_is_shown_with_its_history_and_what_happens_next(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     submit(message("Ada@example.com", "bob@example.com"), message("ada@example.com", event="78"))
     given_up(engine, taken(engine))
@@ -34,7 +32,7 @@ def test_each_record_is_shown_with_its_history_and_what_happens_next(
     assert "bob" not in said
 
 
-def test_what_waits_says_for_what(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_what_waits_says_for_what(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message("a@x.org"))
     submit(message("a@x.org", state="cancel"))
     postponed(engine, taken(engine), 3_600)
@@ -48,7 +46,7 @@ def test_what_waits_says_for_what(submit: Submit, engine: Engine, facts: Any) ->
 
 
 def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
-    submit: Submit, engine: Engine, facts: Any
+    submit: Submit, engine: Engine, facts: Facts
 ) -> None:
     submit(message("a@x.org"), message("b@x.org", event="78"))
     settled(engine, taken(engine), unconfirmed=[0])
@@ -67,7 +65,7 @@ def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
 
 
 def test_pages_go_from_the_newest_on_and_a_contact_id_is_a_name_too(
-    submit: Submit, facts: Any, turnout: Turnout
+    submit: Submit, facts: Facts, turnout: Turnout
 ) -> None:
     for event in range(5):
         inputs = [{"vid": 9_007_199_254_740_993, "interactionDateTime": 1_767_225_600_000}]

@@ -23,6 +23,7 @@ from tasks.intake import LOCK, intake
 from tasks.sweep import sweep
 from tasks.verify import verify
 from tests.support.accounted import enqueue, everything_is_accounted_for, left, message
+from tests.support.databases import Databases
 from tests.support.jobs import run
 from tests.support.ledger import do, make_due
 from tests.support.rabbitmq import missing
@@ -187,7 +188,7 @@ def schemas(engine: Engine) -> dict[str, int]:
 def test_a_schema_that_the_user_names_is_used_for_everything(
     how: str,
     settings: Settings,
-    databases: Any,
+    databases: Databases,
     sandbox: RunningSandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -241,7 +242,11 @@ def test_what_the_user_says_of_the_connection_goes_before_ours(settings: Setting
 
 
 def test_a_password_file_that_others_can_read_is_a_line_of_ours(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: Any
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "passwords"
     path.write_text("*:*:*:*:secret\n")

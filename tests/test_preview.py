@@ -1,7 +1,5 @@
 """What an action in bulk will do is said before it is done: how many, which errors, ten of it, calls, how long."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine, insert, update
 
@@ -10,7 +8,7 @@ from models.accept_rules import Rules
 from models.job_params import JobParams
 from models.tables import Account, Batch, Error
 from models.words import Action, Outcome, Status
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Submit, Turnout
 from tests.support.jobs import ME, finished, run
 from tests.support.ledger import Ledger, do, fail_all, given_up, message, people, taken
 from worker.accounts import state
@@ -184,7 +182,7 @@ def test_a_time_is_said_in_the_unit_that_people_would_use(seconds: float, said: 
 
 
 def test_the_command_shows_it_and_asks_and_does_nothing_when_told_no(
-    submit: Submit, engine: Engine, ledger: Ledger, turnout: Any, monkeypatch: pytest.MonkeyPatch
+    submit: Submit, engine: Engine, ledger: Ledger, turnout: Turnout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli.bulk_jobs, "is_asked", lambda: True)
     submit(message(*people(12)))

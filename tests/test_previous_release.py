@@ -19,6 +19,7 @@ from models.words import Outcome
 from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.background import beside
 from tests.support.databases import Databases
+from tests.support.fixtures import Submit
 from tests.support.ledger import WHEN, ask, message, outcomes, settled, taken, wrong_now
 from tests.support.next_release import add_migrations
 from tests.support.previous_release import PreviousWorkers, check_out, run
@@ -63,7 +64,7 @@ print(json.dumps(audit(engine).as_json()))
 
 @pytest.mark.usefixtures("books")
 def test_the_previous_release_works_on_this_schema_and_this_release_on_what_it_wrote(
-    settings: Settings, engine: Engine, submit: Any, previous: Path
+    settings: Settings, engine: Engine, submit: Submit, previous: Path
 ) -> None:
     submit(message("new@example.com", "both@example.com"))
     assert run(settings, previous, "-m", "cli", "db", "check") == "this Turnout can work on the database\n"

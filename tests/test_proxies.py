@@ -1,6 +1,7 @@
 """Whose address a request counts by: what trusted proxies say, in every spelling, and nothing that others wrote."""
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def come(
     """Send a request through; give the client and the scheme that arrive."""
     seen: list[Any] = []
 
-    async def app(scope: Any, *_: Any) -> None:
+    async def app(scope: MutableMapping[str, Any], *_: object) -> None:
         seen.append(scope)
 
     scope = {

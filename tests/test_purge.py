@@ -1,13 +1,13 @@
 """What is older than the retention goes in small steps while work goes on; what waits stays, and the books balance."""
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, func, insert, update
+from sqlalchemy import Connection, Engine, func, insert, update
 from typer.testing import CliRunner
 
 import cli.retention
@@ -209,8 +209,8 @@ def test_many_go_in_bounded_steps_and_a_kill_between_them_is_harmless(
     dies = iter([False, False, True])
     delete = deleting.batches
 
-    def dying(*args: Any) -> Counts:
-        gone = delete(*args)
+    def dying(connection: Connection, batch_ids: Collection[int]) -> Counts:
+        gone = delete(connection, batch_ids)
         if next(dies, False):
             raise KeyboardInterrupt
         return gone

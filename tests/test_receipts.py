@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from models.words import Role
 from tests.support.api import WHEN, Api, delivering, key_for
+from tests.support.fixtures import Submit
 from tests.support.routes import tells
 from tests.support.sandbox_server import RunningSandbox
 from web.masking import NOT_SHOWN
@@ -61,7 +62,7 @@ def test_its_records_come_page_by_page_each_once_in_their_order(api: Api) -> Non
     assert (seen, pages) == (people, 3)
 
 
-def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(api: Api, submit: Any) -> None:
+def test_a_record_that_a_later_part_repeats_is_shown_and_counted_once(api: Api, submit: Submit) -> None:
     submission = str(uuid4())
     for part, names in (("1", "cd"), ("2", "abc")):
         inputs = [{"email": f"{name}@example.com", "interactionDateTime": WHEN} for name in names]
@@ -209,7 +210,7 @@ def test_the_name_is_the_producer_so_a_new_key_of_that_name_goes_on_where_the_re
     ],
 )
 def test_what_names_a_producer_is_its_own_where_every_part_does_and_its_account_is_reached(
-    api: Api, submit: Any, settings: Settings, producers: list[str], account: str, status: int
+    api: Api, submit: Submit, settings: Settings, producers: list[str], account: str, status: int
 ) -> None:
     add(api.context.engine, settings, "acme", {}, SecretStr("token-of-acme"))
     named = {"submission_id": (submission := str(uuid4())), "account": account, "subscriber_state": "register"}
@@ -244,7 +245,7 @@ def test_what_nobody_handed_in_is_unknown(api: Api, name: str) -> None:
     assert api.ask("GET", f"/submissions/{name}", key="").status_code == 401
 
 
-def test_what_another_door_took_is_told_too(api: Api, submit: Any) -> None:
+def test_what_another_door_took_is_told_too(api: Api, submit: Submit) -> None:
     submission = str(uuid4())
     inputs = [{"email": "ada@example.com", "interactionDateTime": WHEN}]
     named = {"subscriber_state": "register", "object_id": "7", "submission_id": submission, "producer": "shop"}

@@ -126,7 +126,7 @@ def test_each_program_prints_what_it_says_and_stores_what_the_command_stores(api
     ]
 
 
-def test_every_call_has_its_example_and_the_dated_paths_have_the_same(openapi: Any) -> None:
+def test_every_call_has_its_example_and_the_dated_paths_have_the_same(openapi: dict[str, Any]) -> None:
     paths = {path for path in openapi["paths"] if not path.startswith(DATED)}
     assert {example.path for example in EXAMPLES} == paths
     dated = {path.replace(DATED, V3) for path in openapi["paths"] if path.startswith(DATED)}
@@ -264,7 +264,7 @@ def test_each_error_is_answered_as_shown(api: Api, failure: Failure) -> None:
     assert named == ([failure.header] if failure.header else [])
 
 
-def test_every_error_that_the_document_names_is_explained(openapi: Any) -> None:
+def test_every_error_that_the_document_names_is_explained(openapi: dict[str, Any]) -> None:
     named = {
         int(status)
         for operations in openapi["paths"].values()
@@ -279,7 +279,7 @@ def test_every_error_that_the_document_names_is_explained(openapi: Any) -> None:
 # The OpenAPI document
 
 
-def test_every_example_of_the_document_is_as_its_schema_says(openapi: Any) -> None:
+def test_every_example_of_the_document_is_as_its_schema_says(openapi: dict[str, Any]) -> None:
     said = set()
     for where, content in contents(openapi):
         schema = {**content["schema"], "components": openapi["components"]}
@@ -289,7 +289,7 @@ def test_every_example_of_the_document_is_as_its_schema_says(openapi: Any) -> No
     assert not said
 
 
-def contents(openapi: Any) -> Iterator[tuple[str, Any]]:
+def contents(openapi: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Give each body that the document describes; all have an example."""
     for path, operations in [*openapi["paths"].items(), *openapi["webhooks"].items()]:
         for operation in operations.values():
@@ -298,7 +298,7 @@ def contents(openapi: Any) -> Iterator[tuple[str, Any]]:
                     yield f"{path} {answer.get('description', 'request')}", content
 
 
-def test_the_document_names_where_it_is_served_and_its_webhooks(openapi: Any) -> None:
+def test_the_document_names_where_it_is_served_and_its_webhooks(openapi: dict[str, Any]) -> None:
     assert openapi["openapi"].startswith("3.1")
     assert [one["url"] for one in openapi["servers"]] == ["/"]
     assert openapi["webhooks"].keys() == {"submission.failing", "submission.finished"}
@@ -310,12 +310,12 @@ def test_the_document_names_where_it_is_served_and_its_webhooks(openapi: Any) ->
 # The page
 
 
-def test_every_word_of_a_closed_list_is_explained(openapi: Any) -> None:
+def test_every_word_of_a_closed_list_is_explained(openapi: dict[str, Any]) -> None:
     lists = {name: schema["enum"] for name, schema in openapi["components"]["schemas"].items() if "enum" in schema}
     assert lists == {name: list(words) for name, words in MEANINGS.items()}
 
 
-def test_the_page_shows_every_example_error_and_shape_and_each_path_once(api: Api, openapi: Any) -> None:
+def test_the_page_shows_every_example_error_and_shape_and_each_path_once(api: Api, openapi: dict[str, Any]) -> None:
     html = api.ask("GET", "/reference").text
     text = unescape(re.sub(r"<[^>]+>", "", html))
     for example in EXAMPLES:

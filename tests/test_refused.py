@@ -3,10 +3,9 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 import pytest
@@ -22,7 +21,7 @@ from models.words import Action
 from tasks.intake import intake
 from tests.support.background import beside
 from tests.support.console import Visitor, words
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import run
 from tests.support.ledger import WHEN, Ledger, do, message, outcomes
 from worker.context import Context
@@ -42,8 +41,14 @@ nobody,2026-03-01T14:00:00Z,2026-03-01T15:00:00Z
 SAID = ["--object-id", "7", "--state", "attend"]
 
 
+class Enqueue(Protocol):
+    """Submits a file by the command, its content first written where it is given; gives what that prints."""
+
+    def __call__(self, content: str | None = None, file: Path = ..., status: int = NOT_ACCEPTED) -> Any: ...
+
+
 @pytest.fixture
-def enqueued(turnout: Turnout, context: Context, tmp_path: Path) -> Iterator[Any]:
+def enqueued(turnout: Turnout, context: Context, tmp_path: Path) -> Enqueue:
     """Submit a file by the command, while the workers take it in; give what it prints with --json."""
     path = tmp_path / "report.csv"
 
@@ -53,17 +58,17 @@ def enqueued(turnout: Turnout, context: Context, tmp_path: Path) -> Iterator[Any
         with beside(lambda _: intake(context), 0.02, "intake"):
             return json.loads(turnout("enqueue", str(file), *SAID, "--json", status=status).stdout)
 
-    return enqueue  # type: ignore[return-value]
+    return enqueue
 
 
-def numbers(facts: Any) -> list[int]:
+def numbers(facts: Facts) -> list[int]:
     return sorted(one["id"] for one in facts("refused"))
 
 
 # Groups
 
 
-def test_refusals_are_grouped_by_what_is_wrong_with_what_to_do(submit: Submit, facts: Any, turnout: Turnout) -> None:
+def test_refusals_are_grouped_by_what_is_wrong_with_what_to_do(submit: Submit, facts: Facts, turnout: Turnout) -> None:
     submit(message("nobody", "noone", "a@x.org"), {**message("b@x.org"), "account": "apac"}, message(when=5))
     submit({**message("c@x.org"), "account": "apac"}, {**message("d@x.org"), "account": "emea"})
     found = facts("refused", "--grouped")
@@ -113,7 +118,7 @@ def test_no_command_is_offered_with_a_name_that_no_account_can_have(
     assert "turnout accounts add" not in operator.page("/refused")
 
 
-def test_groups_are_found_by_leaping_along_the_open_ones(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_groups_are_found_by_leaping_along_the_open_ones(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message("nobody"), message("noone"))
     do(engine, update(Refused).where(Refused.id == 1).values(group_id=UNGROUPED))  # an earlier release's, meanwhile
     assert [(one["id"] == UNGROUPED, one["kind"], one["count"]) for one in facts("refused", "--grouped")] == [
@@ -143,7 +148,7 @@ def test_groups_and_submissions_are_counted_to_a_bound(
 
 
 def test_one_is_dismissed_with_a_reason_and_counted_as_open_no_more(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     (part,) = submit(message("nobody", "noone"))
     assert (facts("status")["refused"], facts("audit")["refused"], facts("audit")["refused_open"]) == (2, 2, 2)
@@ -167,7 +172,7 @@ def test_one_is_dismissed_with_a_reason_and_counted_as_open_no_more(
 
 @pytest.mark.parametrize("chosen", ["--group", "--submission", "--account", "--all"])
 def test_all_that_match_are_dismissed_after_a_preview(
-    submit: Submit, facts: Any, turnout: Turnout, monkeypatch: pytest.MonkeyPatch, chosen: str
+    submit: Submit, facts: Facts, turnout: Turnout, monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     (part,) = submit({**message(*(f"nobody{number}" for number in range(12))), "account": "default"})
     submit({**message("other@x.org"), "account": "acme"})
@@ -238,7 +243,7 @@ def test_what_somebody_else_closed_meanwhile_is_skipped_and_keeps_its_end(
 
 
 def test_what_an_unknown_account_had_refused_goes_to_another(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     do(engine, insert(Account).values(name="emea"))
     submit(*({**message(f"p{number}@x.org"), "account": "apac"} for number in range(3)))
@@ -256,7 +261,7 @@ def test_what_an_unknown_account_had_refused_goes_to_another(
 
 
 def test_a_corrected_file_closes_what_it_corrects_and_says_what_is_open(
-    enqueued: Any, engine: Engine, facts: Any, turnout: Turnout
+    enqueued: Enqueue, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     first = enqueued(REPORT)
     assert (first["accepted"], first["refused"], first["corrected"]) == (1, 2, None)
@@ -291,7 +296,9 @@ def test_a_corrected_file_closes_what_it_corrects_and_says_what_is_open(
     assert "corrected" in turnout("submission", first["submission"]).output
 
 
-def test_rows_submitted_again_unchanged_are_still_not_accepted(enqueued: Any, facts: Any, turnout: Turnout) -> None:
+def test_rows_submitted_again_unchanged_are_still_not_accepted(
+    enqueued: Enqueue, facts: Facts, turnout: Turnout
+) -> None:
     enqueued(REPORT)
     said = turnout("refused", "retry", "--all", "--yes").output
     assert "0 messages are submitted again" in said
@@ -300,7 +307,7 @@ def test_rows_submitted_again_unchanged_are_still_not_accepted(enqueued: Any, fa
 
 
 def test_the_message_of_a_files_row_is_fixed_in_a_file_of_lines_too(
-    enqueued: Any, turnout: Turnout, facts: Any, tmp_path: Path
+    enqueued: Enqueue, turnout: Turnout, facts: Facts, tmp_path: Path
 ) -> None:
     enqueued(REPORT)
     out = tmp_path / "fix.jsonl"
@@ -324,7 +331,7 @@ def table_of(html: str) -> dict[str, str]:
 
 
 def test_the_rows_of_a_file_are_fixed_in_their_table(
-    enqueued: Any, operator: Visitor, engine: Engine, facts: Any
+    enqueued: Enqueue, operator: Visitor, engine: Engine, facts: Facts
 ) -> None:
     enqueued(REPORT)
     mateo, nobody = numbers(facts)
@@ -366,7 +373,7 @@ def test_the_inputs_of_a_message_are_fixed_in_a_table(operator: Visitor, submit:
 
 
 def test_a_group_is_dismissed_and_marked_ones_submitted_on_the_page(
-    operator: Visitor, submit: Submit, engine: Engine, facts: Any, context: Context
+    operator: Visitor, submit: Submit, engine: Engine, facts: Facts, context: Context
 ) -> None:
     do(engine, insert(Account).values(name="emea"))
     submit(

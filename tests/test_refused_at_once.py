@@ -13,6 +13,7 @@ from models.accept_rules import Rules
 from models.job_params import JobParams
 from models.tables import Account, Refused
 from models.words import Action, Closing
+from tests.support.before import before
 from tests.support.fixtures import Submit
 from tests.support.jobs import replay as submit_again, run
 from tests.support.ledger import Ledger, do, message, outcomes
@@ -62,14 +63,13 @@ def meanwhile(
     """Do something else, on a connection of its own, between the look at a refusal and its acceptance."""
     result: Future[Any] = Future()
 
-    def after_the_other_began(*args: Any) -> Any:
+    def the_other_begins() -> None:
         monkeypatch.setattr(replay, "accept", accept)
         begun = pool.submit(other)
         is_held_up(engine, begun)
         begun.add_done_callback(lambda done: result.set_result(done.result()))
-        return accept(*args)
 
-    monkeypatch.setattr(replay, "accept", after_the_other_began)
+    monkeypatch.setattr(replay, "accept", before(the_other_begins, accept))
     return result
 
 

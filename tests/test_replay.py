@@ -15,7 +15,7 @@ from models.accept_rules import Rules
 from models.job_params import JobParams
 from models.tables import Account, Refused, Submission
 from models.words import Action
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import replay, run
 from tests.support.ledger import WHEN, Ledger, deliver_all, do, message, outcomes
 from worker.queries.refusals import RefusalFilter
@@ -30,7 +30,9 @@ def mended(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text("\n".join(json.dumps(line) for line in lines))
 
 
-def test_what_was_refused_is_listed_with_its_reasons_page_by_page(submit: Submit, facts: Any, turnout: Turnout) -> None:
+def test_what_was_refused_is_listed_with_its_reasons_page_by_page(
+    submit: Submit, facts: Facts, turnout: Turnout
+) -> None:
     parts = submit(message("nobody", "a@x.org", when=WHEN // 1000), b"no json", message("b@x.org"))
     found = facts("refused")
     assert [one["reasons"][0]["where"] for one in found] == [
@@ -50,7 +52,7 @@ def test_what_was_refused_is_listed_with_its_reasons_page_by_page(submit: Submit
 
 
 def test_a_mended_line_is_handed_in_once_and_offered_no_more(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Any, turnout: Turnout, tmp_path: Path
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts, turnout: Turnout, tmp_path: Path
 ) -> None:
     (part,) = submit(message("nobody", "a@x.org", when=WHEN // 1000))
     out = tmp_path / "refused.jsonl"
@@ -74,7 +76,7 @@ def test_a_mended_line_is_handed_in_once_and_offered_no_more(
 
 
 def test_what_an_unknown_account_had_refused_is_handed_in_as_it_is_once_it_is_known(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     submit({**message("a@x.org", "b@x.org", "nobody"), "account": "acme"}, message("nobody"))
     assert len(facts("refused", "--account", "acme")) == 1
@@ -189,7 +191,7 @@ def test_odd_bytes_and_large_numbers_are_written_and_read_back(
 
 
 def test_only_the_refusals_that_are_named_are_submitted_again(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     do(engine, insert(Account).values(name="emea"))
     do(engine, update(Account).where(Account.name == "emea").values(removed_at=func.now()))

@@ -8,7 +8,6 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -27,7 +26,7 @@ from tasks.verify import verify
 from tests.support.background import beside
 from tests.support.databases import Databases
 from tests.support.documents import text_of
-from tests.support.fixtures import Given, Turnout
+from tests.support.fixtures import Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, ask, do, make_due, message, outcomes
 from tests.support.replication import PROGRAMS, Archived
 from tests.support.sandbox_calls import by_email, external_path, post
@@ -123,11 +122,11 @@ def sent(context: Context) -> None:
 def test_after_a_restore_what_hubspot_holds_is_named_taken_in_and_never_sent_twice(
     sending: Context,
     sandbox: RunningSandbox,
-    submit: Any,
+    submit: Submit,
     ledger: Ledger,
     command: Turnout,
     tmp_path: Path,
-    backup: Any,
+    backup: Callable[[], Callable[[], None]],
 ) -> None:
     submit(message("ada@example.com", "bob@example.com"))
     sent(sending)
@@ -271,7 +270,7 @@ def test_options_that_do_not_go_together_and_a_file_that_is_there(command: Turno
     )
 
 
-def test_an_event_of_several_accounts_is_asked_about(sending: Context, command: Turnout, submit: Any) -> None:
+def test_an_event_of_several_accounts_is_asked_about(sending: Context, command: Turnout, submit: Submit) -> None:
     do(sending.engine, "INSERT INTO accounts (name) VALUES ('north')")
     submit(message("ada@example.com"), {**message("ada@example.com"), "account": "north"})
     said = command("audit", "--against-hubspot", "77", status=1).output

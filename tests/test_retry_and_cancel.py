@@ -1,13 +1,13 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, func, insert, update
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
 
 import worker.queue.claim
 from hubspot_api.answer import Settled
@@ -16,6 +16,7 @@ from models.tables import Account, Batch, Error, Event, Lane
 from models.verification_policy import WAITS
 from models.words import Door, Origin, Outcome, State, Status
 from tests.support.background import waits_for_a_lock
+from tests.support.before import before
 from tests.support.fixtures import Submit
 from tests.support.jobs import cancel, retry
 from tests.support.ledger import (
@@ -338,19 +339,16 @@ def test_a_retry_ends_although_its_records_fail_again_meanwhile(
     submit(message(*people(6)), batch_size=2)
     monkeypatch.setattr(job_steps, "STEP", 2)
     steps = 0
-    step = jobs.step
 
-    def and_fails_again(*args: Any, **more: Any) -> int | None:
+    def fails_again() -> None:
         nonlocal steps
         steps += 1
-        done = step(*args, **more)
         while steps < 50 and (claimed := take(engine)) is not None:
             given_up(engine, claimed)
-        return done
 
     while (claimed := take(engine)) is not None:
         given_up(engine, claimed)
-    monkeypatch.setattr(jobs, "step", and_fails_again)
+    monkeypatch.setattr(jobs, "step", before(fails_again, jobs.step))
     assert retry(engine, 2, FAILED) == 6, f"each record was moved again and again, in {steps} steps"
 
 
@@ -666,17 +664,15 @@ def test_a_cancel_ends_although_new_batches_come_meanwhile(
 ) -> None:
     submit(message(*people(3)), batch_size=1)
     canceled = 0
-    step = jobs.step
     monkeypatch.setattr(job_steps, "BATCHES", 1)
 
-    def and_another_comes(*args: Any) -> int | None:
+    def another_comes() -> None:
         nonlocal canceled
         canceled += 1
         if canceled < 50:
             submit(message(*people(1, 100 + canceled)), batch_size=1)
-        return step(*args)
 
-    monkeypatch.setattr(jobs, "step", and_another_comes)
+    monkeypatch.setattr(jobs, "step", before(another_comes, jobs.step))
     assert cancel(engine, CancelFilter(event="77")) == (3, 3), "it cancels what was handed in after it began"
 
 
@@ -745,15 +741,19 @@ def lose_commits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[i
         if left == 0:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    def lost(connection: Any) -> None:
-        status = connection.driver_connection.info.transaction_status
+    def lost(connection: PoolProxiedConnection) -> None:
+        driver = connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        status = driver.info.transaction_status
         ends = status is not TransactionStatus.IDLE  # else a trip has committed
         commit(connection)
         if ends:
             count()
 
-    def lost_in_trip(driver: Any, begins: Any, sent: Trip, *more: Any) -> Any:
-        answered = send(driver, begins, sent, *more)
+    def lost_in_trip(
+        driver: psycopg.Connection, begins: Sequence[str], sent: Trip, compiled: Sequence[trip._Compiled]
+    ) -> list[trip.DriverCursor]:
+        answered = send(driver, begins, sent, compiled)
         if sent.commit:
             count()
         return answered

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, func, update
 from models.tables import Act, Error, Schedule
 from models.words import Outcome, Resolution, Via
 from tasks import sweep as sweeping
-from tests.support.fixtures import Fail, Submit, Turnout
+from tests.support.before import before
+from tests.support.fixtures import Facts, Fail, Submit, Turnout
 from tests.support.jobs import ME
 from tests.support.ledger import Ledger, do, given_up, let_pass, message, outcomes, people, settled, take, taken
 from worker import failures
@@ -92,15 +93,14 @@ def test_one_that_another_sweep_has_begun_is_not_begun_again(
     """Two beats: one has seen that it is due, and the other's job is over before the first goes on."""
     begin = schedules._run  # noqa: SLF001 - what follows the look
 
-    def late(*due: Any) -> None:
+    def another() -> None:
         monkeypatch.setattr(schedules, "_run", begin)
         sweep(context)
         work(context)
-        begin(*due)
 
     put(engine)
     let_pass(engine, 24)
-    monkeypatch.setattr(schedules, "_run", late)
+    monkeypatch.setattr(schedules, "_run", before(another, begin))
     sweep(context)
     assert begun(engine) == 1
 
@@ -324,7 +324,7 @@ def test_what_cannot_be_used_is_said_with_what_would_be_right(
     assert schedules.listed(engine) == []
 
 
-def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnout, facts: Any) -> None:
+def test_schedules_are_set_shown_changed_and_removed_by_commands(turnout: Turnout, facts: Facts) -> None:
     assert "nothing is scheduled" in turnout("schedules").output
     added = turnout("schedules", "set", "nightly", "0 3 * * *", "--event", "77", "--quiet", "22:00-06:30",
                     "--time-zone", "Europe/Berlin", "--at-most", "4")  # fmt: skip

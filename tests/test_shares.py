@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from sqlalchemy import Connection
 from sqlalchemy.exc import DataError
+from starlette.requests import Request
 from starlette.responses import Response
 
 import web.access
@@ -23,7 +25,7 @@ import web.console.base
 import web.limits
 import web.long_poll
 from models.message import Message, read_message
-from models.words import Door, Role
+from models.words import Door, Origin, Role
 from tests.support.api import BY_EMAIL, Api, Held, key_for, running_api
 from tests.support.console import RunningConsole, running_console, words
 from tests.support.contexts import open_context
@@ -31,7 +33,7 @@ from tests.support.ledger import message
 from tests.support.worker_processes import until
 from web import hubspot_format
 from web.console import live
-from web.console.form import read_form
+from web.console.form import FormLimits, read_form
 from web.group_commit import MOST_INPUTS, PART, StoredRequest, Storing
 from web.hubspot_format import LEFT_OUT, MOST_ANSWER
 from web.limits import Admission, Answers
@@ -69,7 +71,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytearray]]:
     let_in: list[bytearray] = []
     read = Admission.read
 
-    async def reading(self: Admission, request: Any, key: Any, body: bytearray) -> None:
+    async def reading(self: Admission, request: Request, key: ApiKey, body: bytearray) -> None:
         let_in.append(body)
         await read(self, request, key, body)
 
@@ -262,10 +264,12 @@ def test_a_request_that_the_database_cannot_store_fails_alone(context: Context) 
     class Bad(Exception):  # noqa: N818
         sqlstate = "22P05"
 
-    def store_all_but_one(connection: Any, fresh: Sequence[NewRecord], *rest: Any) -> list[int]:
+    def store_all_but_one(
+        connection: Connection, fresh: Sequence[NewRecord], sizes: Mapping[int, int], linger: float, origin: Origin
+    ) -> list[int]:
         if any(one.candidate.contact == "bad@example.com" for one in fresh):
             raise DataError("INSERT", {}, Bad())
-        return real(connection, fresh, *rest)
+        return real(connection, fresh, sizes, linger, origin)
 
     def handed(contact: str) -> Inbound:
         said = read_message(orjson.dumps(message(contact) | {"submission_id": str(uuid4())}))
@@ -325,7 +329,7 @@ def test_answers_that_are_not_taken_hold_up_their_own_key_alone() -> None:
     async def story() -> list[str]:
         answers, taken, done = Answers(), asyncio.Event(), list[str]()
 
-        async def send(message: Any) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             if message.get("body"):
                 await taken.wait()
 
@@ -359,7 +363,7 @@ def test_an_answer_is_sent_in_pieces_and_arrives_whole() -> None:
     async def story(body: bytes) -> list[Any]:
         sent: list[Any] = []
 
-        async def send(message: Any) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         async def made() -> Response:
@@ -444,7 +448,7 @@ def test_streams_of_one_key_leave_places_to_others(console: RunningConsole, monk
 def test_uploads_of_one_key_leave_places_to_others(console: RunningConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go, read = Counter[str](), threading.Event(), read_form
 
-    async def slow(request: Any, limits: Any) -> Any:
+    async def slow(request: Request, limits: FormLimits) -> dict[str, str] | None:
         name = request.headers["X-Name"]
         begun[name] += 1
         if name == "olga":
@@ -475,11 +479,11 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, 
     """Verifying a wrong key lasts until the event; collect the wrong ones that were begun."""
     go, begun, verify_all = threading.Event(), list[str](), keys.verify_all
 
-    def slow(connection: Any, presented: Sequence[str], **how: Any) -> Any:
+    def slow(connection: Connection, presented: Sequence[str], *, commit: bool = False) -> list[keys.ApiKey | None]:
         if wrong := [one for one in presented if one.startswith("wrong")]:
             begun.append(wrong[0])
             assert go.wait(60)
-        return verify_all(connection, presented, **how)
+        return verify_all(connection, presented, commit=commit)
 
     monkeypatch.setattr(web.access, "verify_all", slow)
     monkeypatch.setattr(keys, "verify_all", slow)

@@ -18,7 +18,7 @@ from models.tables import Account
 from tasks.fallback import Fallback
 from tasks.intake import intake
 from tests.support.console import Visitor, words
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import account_id, ask, message, settled, taken
 from tests.support.services import Valkey
 from tests.support.worker_processes import Workers
@@ -76,7 +76,7 @@ def well(context: Context, engine: Engine) -> None:  # noqa: ARG001 - the tables
 
 
 def test_what_waits_for_a_parked_account_says_until_when_wherever_it_is_shown(
-    submit: Submit, engine: Engine, facts: Any, turnout: Turnout, operator: Visitor
+    submit: Submit, engine: Engine, facts: Facts, turnout: Turnout, operator: Visitor
 ) -> None:
     submit(message("ada@example.com"))
     said = parked(engine)
@@ -143,7 +143,7 @@ def test_of_a_url_nothing_is_shown_that_may_be_a_secret(url: str, shown: str) ->
 
 
 def test_workers_say_where_records_go_and_not_the_settings_of_whoever_asks(
-    context: Context, turnout: Turnout, operator: Visitor, facts: Any
+    context: Context, turnout: Turnout, operator: Visitor, facts: Facts
 ) -> None:
     lives(context, "h:1", [DELIVERY_QUEUES], hubspot_url="https://api.example")
     lines = turnout("status").output.splitlines()
@@ -185,7 +185,7 @@ def test_a_worker_of_another_release_may_say_less_or_more(context: Context) -> N
 
 
 def test_intake_with_another_secret_key_says_so_until_it_succeeds(
-    context: Context, settings: Settings, facts: Any, turnout: Turnout
+    context: Context, settings: Settings, facts: Facts, turnout: Turnout
 ) -> None:
     context.stream.add(json.dumps(message("ada@example.com")).encode())
     intake(context)
@@ -401,7 +401,7 @@ def test_another_secret_key_here_is_said(
     assert "TURNOUT_SECRET_KEY is not the key this database" in turnout("status", "--check", status=1).output
 
 
-def test_a_key_is_not_made_by_asking(settings: Settings, engine: Engine, turnout: Turnout, monkeypatch: Any) -> None:  # noqa: ARG001 - the tables
+def test_a_key_is_not_made_by_asking(settings: Settings, turnout: Turnout, monkeypatch: pytest.MonkeyPatch) -> None:
     none = settings.model_copy(update={"secret_key": SecretStr("")})
     monkeypatch.setattr(worker.settings, "load_settings", lambda: none)
     turnout("status")
@@ -413,7 +413,7 @@ def test_a_key_is_not_made_by_asking(settings: Settings, engine: Engine, turnout
 
 @pytest.mark.usefixtures("well")
 def test_a_broker_out_of_reach_is_said_with_its_reason_and_that_work_goes_on(
-    settings: Settings, turnout: Turnout, facts: Any, monkeypatch: pytest.MonkeyPatch, valkey: Valkey
+    settings: Settings, turnout: Turnout, facts: Facts, monkeypatch: pytest.MonkeyPatch, valkey: Valkey
 ) -> None:
     port = free_port()
     away = settings.model_copy(update={"broker_url": f"redis://:s3cret@127.0.0.1:{port}/0", "redis_url": valkey.url})

@@ -59,7 +59,7 @@ ANSWERS: list[tuple[Any, int, str]] = [
 
 @pytest.mark.parametrize(("answer", "status", "told"), ANSWERS, ids=[told[:40] for *_, told in ANSWERS])
 def test_what_the_advisory_service_does_not_say_is_not_called_clean(
-    answer: Any, status: int, told: str, tmp_path: Path
+    answer: object, status: int, told: str, tmp_path: Path
 ) -> None:
     said = answer if isinstance(answer, str) else json.dumps(answer)
     asked = tmp_path / "pip-audit"

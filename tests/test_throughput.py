@@ -1,10 +1,8 @@
 """What was sent, now and over the last day: the same whether it was added up already or not."""
 
 import re
-from collections.abc import Callable
 from dataclasses import astuple
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +12,7 @@ from hubspot_api.limiter import Limiter, Limits, Permit
 from models.tables import Attempt, Throughput, ThroughputByAccount
 from models.words import AttemptKind
 from tasks.sweep import sweep
-from tests.support.fixtures import Submit
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import LEASE, Ledger, account_id, do, given_up, message, people, settled, taken
 from worker.accounts.registry import add
 from worker.context import Context
@@ -172,9 +170,7 @@ def test_old_totals_of_an_account_go_too(context: Context) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_status_tells_what_was_sent_and_each_accounts_use_of_its_limits(
-    facts: Callable[..., Any], turnout: Callable[..., Any]
-) -> None:
+def test_status_tells_what_was_sent_and_each_accounts_use_of_its_limits(facts: Facts, turnout: Turnout) -> None:
     told = facts("status")["throughput"]
     assert [told[span][name] for span in ("minute", "day") for name in SUMS] == [4, 1, 4, 6] * 2
     assert (told["day"]["calls_failed_percent"], told["day"]["undelivered_percent"]) == (25.0, 60.0)

@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
-from sqlalchemy import event as sql_event
+from sqlalchemy import Connection, event as sql_event
+from sqlalchemy.engine.interfaces import ExecutionContext
 
 import worker
 import worker.queue.claim
@@ -261,9 +262,9 @@ def statements_of(context: Context, traceparent: str) -> Counter[str]:
     """Count the statements that it takes to accept and deliver a record."""
     run: Counter[str] = Counter()
 
-    def note(*given: Any) -> None:
-        trip = given[4].execution_options.get(TRIP)
-        run.update([str(one.statement) for one in trip.asked] if trip else [given[2]])
+    def note(_: Connection, __: object, said: str, ___: object, made: ExecutionContext, ____: bool) -> None:  # noqa: FBT001 - SQLAlchemy's signature
+        trip = made.execution_options.get(TRIP)
+        run.update([str(one.statement) for one in trip.asked] if trip else [said])
 
     sql_event.listen(context.engine, "before_cursor_execute", note)
     try:

@@ -3,9 +3,10 @@
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 from unittest.mock import patch
 
 import pytest
@@ -49,7 +50,11 @@ SPAN = {"joinedAt": "2026-03-01T10:00:00Z", "leftAt": "2026-03-01T10:45:30Z"}
 TOKEN = "test-token"
 PEOPLE = [f"p{index}@example.com" for index in range(1_000)]
 
-Given = Callable[..., None]
+
+class Given(Protocol):
+    """Accepts a message about these contacts, a number being a contact id."""
+
+    def __call__(self, *contacts: str | int, state: str = "register", when: int = WHEN, **event: object) -> None: ...
 
 
 @pytest.fixture
@@ -89,10 +94,7 @@ def hand(context: Context, *contacts: str | int, state: str = "register", when: 
 
 @pytest.fixture
 def given(context: Context) -> Given:
-    def given(*contacts: str | int, **more: Any) -> None:
-        hand(context, *contacts, **more)
-
-    return given
+    return partial(hand, context)
 
 
 def sent(context: Context) -> None:

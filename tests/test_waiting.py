@@ -1,7 +1,5 @@
 """Why a batch waits is said wherever a batch is shown: in lists, and for a batch, a person, an event, a submission."""
 
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +7,7 @@ from sqlalchemy import Engine
 
 from models.words import Outcome
 from tests.support.console import Visitor, words
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import Ledger, do, message
 
 ADA = "ada@example.com"
@@ -42,7 +40,7 @@ def test_why_a_batch_waits_is_said_everywhere(
     engine: Engine,
     ledger: Ledger,
     operator: Visitor,
-    facts: Callable[..., Any],
+    facts: Facts,
     turnout: Turnout,
     done: str,
     why: str,
@@ -67,7 +65,7 @@ def test_why_a_batch_waits_is_said_everywhere(
 
 
 def test_a_batch_that_gathers_says_so_and_one_that_is_over_waits_for_nothing(
-    submit: Submit, engine: Engine, ledger: Ledger, facts: Callable[..., Any]
+    submit: Submit, engine: Engine, ledger: Ledger, facts: Facts
 ) -> None:
     submit(message(ADA))
     do(engine, "UPDATE batches SET due_at = now() + interval '1 minute'")

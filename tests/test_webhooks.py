@@ -5,9 +5,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import pytest
 import requests.adapters
@@ -120,18 +119,23 @@ def sent(url: str, *, private: bool = True, seconds: float = 60) -> Response | N
     return send(url, SECRET, MESSAGE, time.monotonic() + seconds, private=private)
 
 
+class Names(Protocol):
+    """Lets a name lead to addresses, one list a look-up, the last again; gives the list of the look-ups."""
+
+    def __call__(self, name: str, *answers: list[str]) -> list[str]: ...
+
+
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Let a name lead to these addresses, one list a look-up, the last again; what it gives lists the look-ups."""
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     real = socket.getaddrinfo
 
     def lead(name: str, *answers: list[str]) -> list[str]:
         looked: list[str] = []
         rest = list(answers)
 
-        def look(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        def look(host: str, port: int, *how: int, **named: int) -> list[tuple[object, ...]]:
             if host != name:
-                return real(host, port, *args, **kwargs)
+                return [*real(host, port, *how, **named)]
             looked.append(host)
             addresses = rest.pop(0) if len(rest) > 1 else rest[0]
             if not addresses:
@@ -154,14 +158,14 @@ def test_no_way_of_writing_loopback_gets_through(host: str, receiver: Receiver) 
     assert not answer.sent
 
 
-def test_one_private_address_among_public_ones_is_enough_to_refuse(names: Any) -> None:
+def test_one_private_address_among_public_ones_is_enough_to_refuse(names: Names) -> None:
     names("hooks.example.com", ["93.184.216.34", "10.0.0.1"])
     answer = sent("https://hooks.example.com/", private=False)
     assert isinstance(answer, NoResponse)
     assert "private address 10.0.0.1" in answer.because
 
 
-def test_a_name_that_leads_elsewhere_a_moment_later_is_looked_up_once(receiver: Receiver, names: Any) -> None:
+def test_a_name_that_leads_elsewhere_a_moment_later_is_looked_up_once(receiver: Receiver, names: Names) -> None:
     looked = names("hooks.example.com", ["127.0.0.1"], ["10.9.9.9"])
     answer = sent(f"http://hooks.example.com:{receiver.port}/in?x=%20y")
     assert isinstance(answer, Response)
@@ -170,13 +174,13 @@ def test_a_name_that_leads_elsewhere_a_moment_later_is_looked_up_once(receiver: 
     assert (path, headers["host"], body) == ("/in?x=%20y", f"hooks.example.com:{receiver.port}", MESSAGE.body)
 
 
-def test_a_name_that_leads_nowhere_is_an_answer_not_a_crash(names: Any) -> None:
+def test_a_name_that_leads_nowhere_is_an_answer_not_a_crash(names: Names) -> None:
     names("hooks.example.com", [])
     assert "leads nowhere" in str(sent("https://hooks.example.com/"))
     assert "leads nowhere" in str(sent(f"https://{'a' * 64}.example.com/"))
 
 
-def test_the_next_address_is_tried_where_one_cannot_be_reached(receiver: Receiver, names: Any) -> None:
+def test_the_next_address_is_tried_where_one_cannot_be_reached(receiver: Receiver, names: Names) -> None:
     names("hooks.example.com", ["127.0.0.2", "127.0.0.1"])
     assert isinstance(sent(f"http://hooks.example.com:{receiver.port}/"), Response)
     assert len(receiver.got) == 1
@@ -191,7 +195,7 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext
 
 
 def test_tls_is_checked_against_the_name_although_the_connection_goes_to_the_address(
-    certified: ssl.SSLContext, names: Any
+    certified: ssl.SSLContext, names: Names
 ) -> None:
     asked: list[str | None] = []
     certified.sni_callback = lambda _, name, __: asked.append(name)
@@ -211,7 +215,7 @@ def test_tls_is_checked_against_the_name_although_the_connection_goes_to_the_add
 
 
 def test_a_certificate_that_nobody_trusts_is_not_talked_to(
-    certified: ssl.SSLContext, names: Any, monkeypatch: pytest.MonkeyPatch
+    certified: ssl.SSLContext, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import certifi
 

@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
@@ -10,7 +9,7 @@ from sqlalchemy import Engine, update
 import cli.bulk_jobs
 from models.counted import counted, is_or_are
 from models.tables import Batch, Submission
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.ledger import Ledger, do, given_up, message, people, settled, taken
 from worker.accounts import state
 from worker.queries.rows import as_said
@@ -110,5 +109,5 @@ def test_erasing_asks_with_a_reminder_of_what_it_does_not_do(submit: Submit, eng
     assert re.search(r"rows blanked or changed: .*\b1 in records\b", done.output)
 
 
-def test_an_empty_job_is_null_for_programs(facts: Any) -> None:
+def test_an_empty_job_is_null_for_programs(facts: Facts) -> None:
     assert facts("retry", "--yes") == {"retried": 0, "job": None, "outcomes": {}}

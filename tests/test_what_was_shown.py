@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from io import StringIO
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +22,7 @@ from models.tables import Account, Batch, Error, ErrorGroup, Job, Record
 from models.tally import Skip
 from models.words import Action, Identity, Outcome, Resolution
 from tests.support.console import Visitor, words
-from tests.support.fixtures import Submit, Turnout
+from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import ME, finished, retry
 from tests.support.ledger import (
     CALL,
@@ -107,7 +106,7 @@ def nothing_done(engine: Engine) -> bool:
     "events", [["webinar-24", "berlin-meetup-25", "paris-meetup-25"], ["spring", "joinedAt", "no-contact"]]
 )
 def test_each_event_that_hubspot_does_not_know_is_a_group_of_its_own(
-    submit: Submit, engine: Engine, facts: Any, events: list[str], said: dict[str, object]
+    submit: Submit, engine: Engine, facts: Facts, events: list[str], said: dict[str, object]
 ) -> None:
     for index, event in enumerate(events):
         submit(of(event, 2 + index))
@@ -121,7 +120,7 @@ def test_each_event_that_hubspot_does_not_know_is_a_group_of_its_own(
         assert all(begin in group["action"] for group in groups)
 
 
-def test_object_ids_are_events_too_and_contacts_are_none(submit: Submit, engine: Engine, facts: Any) -> None:
+def test_object_ids_are_events_too_and_contacts_are_none(submit: Submit, engine: Engine, facts: Facts) -> None:
     submit(message(*people(2), event="7001"), message(*people(3), event="7002"))
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
     assert sorted((group["event"], group["count"]) for group in facts("errors", "--grouped")) == [

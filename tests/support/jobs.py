@@ -1,12 +1,13 @@
 """Bulk actions done to their end, as a test wants them: each is a job, driven by the test itself."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from sqlalchemy import Engine
 
 from models.accept_rules import Rules
 from models.correction import Change
+from models.job_params import JobParams
 from models.tables import JobItem
 from models.words import Action, Via
 from tests.support.ledger import Ledger
@@ -14,6 +15,7 @@ from worker.operations import jobs
 from worker.operations.audit_log import Actor
 from worker.operations.correct import Corrected, of_item
 from worker.operations.replay import Replayed, of_item as of_refusal
+from worker.operations.steps import WaitingItem
 from worker.queries import job_results
 from worker.queries.error_filter import Filter
 from worker.queries.job_filter import CancelFilter, Chosen
@@ -23,7 +25,16 @@ from worker.queries.refusals import RefusalFilter as Refusals
 ME = Actor("a test", Via.TERMINAL)
 
 
-def run(engine: Engine, rules: Rules, action: Action, chosen: Chosen, **more: Any) -> JobSummary:
+class More(TypedDict, total=False):
+    """What else is said of a job when it is asked for."""
+
+    params: JobParams
+    expected: int | None
+    until: int | None
+    pinned: Sequence[WaitingItem] | None
+
+
+def run(engine: Engine, rules: Rules, action: Action, chosen: Chosen, **more: Unpack[More]) -> JobSummary:
     with engine.begin() as connection:
         job_id = jobs.ask(connection, ME, action, chosen, **more)
     return finished(engine, rules, job_id)

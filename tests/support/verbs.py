@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 from unittest.mock import patch
 
 from sqlalchemy import func, update
@@ -33,6 +33,7 @@ from models.correction import Change
 from models.tables import Account, Batch, Key, Lane, Purged, Refused, Schedule
 from models.tally import Tally
 from models.words import Door, Role
+from tests.support.before import before
 from tests.support.calls import Calls
 from tests.support.contexts import open_context
 from tests.support.jobs import ME
@@ -40,7 +41,7 @@ from tests.support.ledger import WHEN, Ledger, account_id, do, let_pass, message
 from tests.support.stage import PRODUCER, Stage
 from tests.support.three_books import Attendance, Submitted, attendances
 from worker.auth import keys
-from worker.context import Context, current
+from worker.context import current
 from worker.delivery import isolate, permits, read_back
 from worker.intake.accept import Inbound, accept
 from worker.intake.wakes import wake_delivery
@@ -140,10 +141,8 @@ def ask_api(method: str, path: str, body: bytes, headers: Mapping[str, str], *, 
 
         answered = threading.Event()
 
-        def wake_later(*args: Any) -> None:
-            answered.wait(5)  # the other thread: so that each run makes its calls in the same order
-            wake_delivery(*args)
-
+        # From the other thread: so that each run makes its calls in the same order.
+        wake_later = before(lambda: answered.wait(5), wake_delivery)
         setattr(group_commit, "wake_delivery", wake_later)  # noqa: B010 - it is not for others
         app = create_app(current())
         status, said = asyncio.run(_asked(app, method, path, body, headers))
@@ -385,11 +384,7 @@ def _cannot_be_read_back(status: int) -> Scene:
 def _too_slow(calls: Calls) -> None:
     """Find, once, that the claim took too long to begin sending."""
 
-    def stop(process: Context, *facts: Any) -> None:
-        process.stopping.set()
-        give_back(process, *facts)
-
-    give_back = permits.give_back
+    stop = before(current().stopping.set, permits.give_back)
     with patch.object(tasks.deliver, "GRACE", -1.0), patch.object(permits, "give_back", stop):
         DELIVER(calls)
 
