@@ -102,9 +102,7 @@ def ground(home: Path) -> Iterator[Context]:
     database, valkey = Postgres(home), Valkey(home)
     try:
         with running_sandbox(burst_limit=1_000) as sandbox:
-            settings = night.settings_for(
-                database.start(), valkey.url, home, hubspot_url=sandbox.url, timeout=10, lease=20
-            )
+            settings = night.settings_for(database.start(), valkey.url, home, sandbox.url)
             os.environ |= {
                 "TURNOUT_DATABASE_URL": settings.database_url,
                 "TURNOUT_BROKER_URL": valkey.url,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import TypedDict, Unpack
 
 import orjson
 import pytest
@@ -48,7 +48,15 @@ def read(
     return read_answer(response(body, status, headers), identity, contacts)
 
 
-def settled(body: object, status: int = 200, **how: Any) -> tuple[set[int], set[int], set[int]]:
+class How(TypedDict, total=False):
+    """How an answer came, and to what."""
+
+    headers: Mapping[str, str] | None
+    contacts: Sequence[str]
+    identity: Identity
+
+
+def settled(body: object, status: int = 200, **how: Unpack[How]) -> tuple[set[int], set[int], set[int]]:
     """Read a settled answer; give the indexes of what was delivered, rejected, unconfirmed."""
     answer = read(body, status, **how)
     assert isinstance(answer, Settled), answer

@@ -94,7 +94,9 @@ def test_without_waiting_the_answer_is_pending_and_names_the_submission(api: Api
 @pytest.mark.parametrize("version", ["v3", "2025-09", "2026-03", "2026-09", "2031-12"])
 @pytest.mark.parametrize("event", ["attendance/webinar-42", "4711/attendance"])
 @pytest.mark.parametrize(("verb", "contact"), [("create", {"vid": 7}), ("email-create", {"email": "ada@example.com"})])
-def test_every_path_of_hubspots_is_there(api: Api, version: str, event: str, verb: str, contact: Any) -> None:
+def test_every_path_of_hubspots_is_there(
+    api: Api, version: str, event: str, verb: str, contact: dict[str, object]
+) -> None:
     prefix = "/marketing/v3/marketing-events" if version == "v3" else f"/marketing/marketing-events/{version}"
     path = f"{prefix}/{event}/register/{verb}?externalAccountId=acme"
     answer = api.ask("POST", path, json={"inputs": [{**contact, "interactionDateTime": WHEN}]})

@@ -50,8 +50,10 @@ class Acts:
         self.turnout, self.newest = turnout, newest
         self.done: set[str] = set()
 
-    def __call__(self, what: str, chosen: dict[str, Any], number: int | None, *words: str, **more: Any) -> Result:
-        result = self.turnout(*words, **more)
+    def __call__(
+        self, what: str, chosen: dict[str, Any], number: int | None, *words: str, stdin: str | None = None
+    ) -> Result:
+        result = self.turnout(*words, stdin=stdin)
         assert self.newest() == [(ME, "terminal", what, chosen, number)], words
         self.done |= {words[0], " ".join(words[:2])}
         return result

@@ -78,7 +78,7 @@ def test_a_worker_keeps_every_call_that_is_not_accepted_with_its_reason(
 class Call:
     """A message as kombu brings it, of which only this is looked at."""
 
-    def __init__(self, args: Any, kwargs: Any, embedded: Any = None, **headers: Any) -> None:
+    def __init__(self, args: object, kwargs: object, embedded: object = None, **headers: object) -> None:
         self.body = json.dumps([args, kwargs, embedded or {}])
         self.content_type, self.content_encoding = "application/json", "utf-8"
         self.headers = {"task": ACCEPT, "id": str(uuid.uuid4()), **headers}
@@ -170,7 +170,7 @@ def test_a_message_waits_where_the_secret_key_is_another_and_is_kept_where_accep
 
 
 @pytest.mark.parametrize("id_", ["a\0b", "\ud800", "x" * 256, 5, None, ["x"]])
-def test_a_call_whose_id_cannot_be_stored_is_kept_under_one_that_can(id_: Any) -> None:
+def test_a_call_whose_id_cannot_be_stored_is_kept_under_one_that_can(id_: object) -> None:
     """The id names the part: with one that PostgreSQL does not take, the call would be tried for ever, or lost."""
     fault = fault_of(Call([], fields(), id=id_))
     assert fault is not None

@@ -573,10 +573,10 @@ def test_a_form_of_another_page_erases_nobody_and_hands_nothing_in(
     fill(submit, engine)
     number = refused_ids(engine)[0]
     fields = {"contact": ADA, "message": json.dumps(message("a@example.com"))}
-    more = {"headers": {"Origin": "https://evil.example"}} if elsewhere else {}
+    headers = {"Origin": "https://evil.example"} if elsewhere else {}
     fields |= {"form": operator.token("/erase")} if elsewhere else {"form": "0" * 64}
     for path in ("/erase", "/erasures", f"/refused/{number}"):
-        assert operator.post(path, fields, **more).status_code == 403
+        assert operator.post(path, fields, headers=headers).status_code == 403
     assert ledger.all(Erasure) == []
     assert number in refused_ids(engine)
 

@@ -1,7 +1,7 @@
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import pytest
 from hypothesis import assume, given, strategies as st
@@ -57,7 +57,14 @@ EVENTS = (
 )
 
 
-def of(event: str, category: str, message: str, **more: Any) -> str:
+class Beside(TypedDict, total=False):
+    """What came beside a message."""
+
+    context: Mapping[str, object]
+    is_unknown: bool
+
+
+def of(event: str, category: str, message: str, **more: Unpack[Beside]) -> str:
     """The group of an error of an event."""
     address = Address(None, event, "acme")
     about = About(1 + EVENTS.index(event) if event in EVENTS else hash(event), address, **more)

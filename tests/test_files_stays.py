@@ -19,9 +19,9 @@ minutes = st.none() | st.integers(0, 50)
 rows = st.lists(st.tuples(people, minutes, minutes), max_size=30)
 
 
-def gather(drafts: Iterable[Draft | LeftOut], **said: Any) -> list[Any]:
+def gather(drafts: Iterable[Draft | LeftOut], shared_address: SharedAddress | None = None) -> list[Any]:
     """Gather rows that are a few minutes apart."""
-    return list(gathering.gather(drafts, Options(**said), merges=True))
+    return list(gathering.gather(drafts, Options(shared_address=shared_address), merges=True))
 
 
 def draft(line: int, email: str, joined: int | None, left: int | None) -> Draft:

@@ -11,13 +11,13 @@ KEY = b"a key of the tests"
 WHEN = 1_767_225_600_000
 
 
-def candidate(**fields: Any) -> Candidate:
+def candidate(**fields: object) -> Candidate:
     judged = check_input({"email": "ada@example.com", "interactionDateTime": WHEN, **fields}, State.REGISTER)
     assert isinstance(judged, Candidate), judged
     return judged
 
 
-def print_of(key: bytes = KEY, event_id: int = 1, state: State = State.REGISTER, **fields: Any) -> bytes:
+def print_of(key: bytes = KEY, event_id: int = 1, state: State = State.REGISTER, **fields: object) -> bytes:
     return fingerprint(key, event_id, state, candidate(**fields))
 
 

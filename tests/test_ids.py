@@ -19,7 +19,7 @@ TEXTS = ("object_id", "external_event_id", "external_account_id", "account", "pa
 INPUTS = [{"email": "ada@example.com", "interactionDateTime": 1_767_225_600_000}]
 
 
-def fields(**more: Any) -> dict[str, Any]:
+def fields(**more: object) -> dict[str, Any]:
     named = {"object_id": "7"} if "external_event_id" not in more and "external_account_id" not in more else {}
     beside = {"external_event_id": "ev", "external_account_id": "acme"} if not named else {}
     return {"subscriber_state": "register", "inputs": INPUTS, **named, **beside, **more}

@@ -21,11 +21,11 @@ ADDRESS = "an address such as ada@example.com"
 FIELDS = "one of contactProperties, email, interactionDateTime, properties, vid"
 
 
-def by_email(**fields: Any) -> dict[str, Any]:
+def by_email(**fields: object) -> dict[str, Any]:
     return {"email": "ada@example.com", "interactionDateTime": WHEN, **fields}
 
 
-def by_vid(vid: object = 51, **fields: Any) -> dict[str, Any]:
+def by_vid(vid: object = 51, **fields: object) -> dict[str, Any]:
     return {"vid": vid, "interactionDateTime": WHEN, **fields}
 
 
@@ -41,7 +41,7 @@ def refused(raw: object, state: State = State.REGISTER) -> list[tuple[str, str, 
     return [(reason.where, reason.what, reason.right) for reason in judged]
 
 
-def attended(**properties: Any) -> dict[str, Any]:
+def attended(**properties: object) -> dict[str, Any]:
     return by_email(properties={**SPAN, **properties})
 
 

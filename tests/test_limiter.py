@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypedDict, Unpack
 
 import pytest
 import redis
@@ -45,12 +45,19 @@ def client(valkey: Valkey) -> Iterator[redis.Redis]:
         yield client
 
 
+class More(TypedDict, total=False):
+    """What else a limiter takes."""
+
+    recall: Callable[[], float]
+    clock: Callable[[], int]
+
+
 @pytest.fixture
 def make(client: redis.Redis) -> Make:
     """Make limiters of an account of this test's own."""
     account = uuid.uuid4().hex
 
-    def made(limit: int = 2, deadline: float = DEADLINE, of: str = account, **more: Any) -> Limiter:
+    def made(limit: int = 2, deadline: float = DEADLINE, of: str = account, **more: Unpack[More]) -> Limiter:
         return Limiter(client, of, Limits(limit, WINDOW), deadline, **more)
 
     return made

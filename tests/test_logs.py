@@ -70,12 +70,12 @@ def names_nobody(text: str) -> None:
 # What comes by the queue
 
 
-def task(name: str, **more: Any) -> dict[str, Any]:
+def task(name: str, **more: object) -> dict[str, Any]:
     """Give the headers of a Celery message."""
     return {"lang": "py", "task": name, "id": str(uuid.uuid4()), "argsrepr": repr(TOLD), "kwargsrepr": ADDRESS, **more}
 
 
-def body(*args: Any, **kwargs: Any) -> list[Any]:
+def body(*args: object, **kwargs: object) -> list[Any]:
     return [list(args), kwargs, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
 
 

@@ -21,13 +21,13 @@ FIELDS = (
 )
 
 
-def fields(**changed: Any) -> dict[str, Any]:
+def fields(**changed: object) -> dict[str, Any]:
     """Give a message's fields; a field that is changed to `...` is left out."""
     all_fields = {"subscriber_state": "register", "object_id": "77", "inputs": [ADA], **changed}
     return {name: value for name, value in all_fields.items() if value is not ...}
 
 
-def read(**changed: Any) -> Message:
+def read(**changed: object) -> Message:
     message = read_message(json.dumps(fields(**changed)).encode())
     assert isinstance(message, Message), message
     return message

@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from pydantic import SecretStr
 from requests.structures import CaseInsensitiveDict
-from sqlalchemy import Engine, func, text, update
+from sqlalchemy import Engine, func, update
 
 from hubspot_api.oauth import AGAIN, LIFE, Denied, Grant, Granted, NotNow, read, refresh
 from hubspot_api.response import NoResponse, Response
 from models.tables import Account
 from tasks.deliver import deliver
 from tests.support.fixtures import Submit
-from tests.support.ledger import do, idle_transactions
+from tests.support.ledger import Ledger, do, idle_transactions, spanned
 from tests.support.worker_processes import until
 from worker.accounts import registry, token_renewal
 from worker.accounts.destination import NoToken, destination
@@ -47,7 +47,7 @@ class Portal:
     revoked: int = 0
     """Tokens up to this number are taken no more."""
 
-    def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, str], dict[str, object]]:
+    def answer(self, path: str, headers: Message, body: bytes) -> tuple[int, dict[str, str], dict[str, object]]:
         if path.startswith("/oauth/"):
             form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
             self.asked.append((path, headers["Content-Type"], form))
@@ -93,21 +93,16 @@ def portal() -> Iterator[Portal]:
     thread.join()
 
 
+Acme = Callable[[], Account]
+"""Gives the row of the account as it is now."""
+
+
 @pytest.fixture
-def acme(engine: Engine, settings: Settings, portal: Portal) -> Callable[[], Any]:
+def acme(engine: Engine, settings: Settings, portal: Portal) -> Acme:
     """Add an OAuth account; what it gives shows its row."""
     assert registry.add(engine, settings, "acme", {"hubspot_url": portal.url}, GRANT)
 
-    def row() -> Any:
-        with engine.connect() as connection:
-            return connection.execute(
-                text("""
-                SELECT *, extract(epoch FROM access_until - now())::float8 AS lasts,
-                  extract(epoch FROM refreshing_until - now())::float8 AS refreshing,
-                  extract(epoch FROM parked_until - now())::float8 AS parked FROM accounts WHERE name = 'acme'""")
-            ).one()
-
-    return row
+    return lambda: Ledger(engine).account("acme")
 
 
 def ending(engine: Engine, seconds: int) -> None:
@@ -174,22 +169,20 @@ def response(status: int, body: object, **headers: str) -> Response:
     ],
     ids=str,
 )
-def test_each_answer_of_the_token_endpoint_has_its_meaning(answer: Any, means: object) -> None:
+def test_each_answer_of_the_token_endpoint_has_its_meaning(answer: Response | NoResponse, means: object) -> None:
     assert read(answer, GRANT) == means
 
 
 def test_the_first_use_asks_and_everything_secret_is_encrypted(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
-    assert token(engine, settings) == "access-1"
-    assert 1_790 < acme().lasts <= 1_800
+    with spanned(engine) as span:
+        assert token(engine, settings) == "access-1"
+    assert span.has(acme().access_until, before=1_800)
     assert acme().refreshing_until is None
-    with engine.connect() as connection:
-        dumped = bytes.fromhex(
-            connection.execute(text("SELECT encode(token || oauth, 'hex') FROM accounts WHERE name = 'acme'")).scalar()
-            or ""
-        )
-    assert not [one for one in (b"access-1", b"shh", b"client-1") if one in dumped]
+    kept = (acme().token or b"") + (acme().oauth or b"")
+    assert kept
+    assert not [one for one in (b"access-1", b"shh", b"client-1") if one in kept]
     assert token(engine, settings) == "access-1"
     assert len(portal.asked) == 1
     (shown,) = registry.listed(engine, settings, "acme")
@@ -216,18 +209,19 @@ def used_by_eight(portal: Portal, use: Callable[[], str]) -> list[str]:
 
 
 def test_eight_threads_that_find_it_ending_ask_once_and_the_others_go_on_with_the_old(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     token(engine, settings)
     ending(engine, 240)
-    assert used_by_eight(portal, lambda: token(engine, settings)) == ["access-1"] * 7 + ["access-2"]
+    with spanned(engine) as span:
+        assert used_by_eight(portal, lambda: token(engine, settings)) == ["access-1"] * 7 + ["access-2"]
     assert len(portal.asked) == 2
     assert token(engine, settings) == "access-2"
-    assert acme().lasts > 1_790
+    assert span.has(acme().access_until, before=1_800)
 
 
 def test_eight_threads_without_a_token_ask_once_and_the_others_send_nothing_meanwhile(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     def use() -> str:
         try:
@@ -241,48 +235,52 @@ def test_eight_threads_without_a_token_ask_once_and_the_others_send_nothing_mean
     assert acme().parked_until is None
 
 
+@pytest.mark.usefixtures("acme")
 def test_no_transaction_is_open_while_the_token_endpoint_answers(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     seen = []
 
     def look() -> None:
-        seen.append((acme().refreshing > 0, idle_transactions(engine)))
+        asks = Ledger(engine).all(Account, Account.refreshing_until > func.now())
+        seen.append(([account.name for account in asks], idle_transactions(engine)))
 
     portal.meanwhile = look
     assert token(engine, settings) == "access-1"
-    assert seen == [(True, 0)]
+    assert seen == [(["acme"], 0)]
 
 
 def test_a_429_is_waited_out_by_all_while_the_old_token_lasts(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     token(engine, settings)
     ending(engine, 240)
     portal.answers = [(429, {"Retry-After": "30"}, {})]
-    assert [token(engine, settings) for _ in range(3)] == ["access-1"] * 3
+    with spanned(engine) as span:
+        assert [token(engine, settings) for _ in range(3)] == ["access-1"] * 3
     assert len(portal.asked) == 2
-    assert 28 < acme().refreshing <= 30
+    assert span.has(acme().refreshing_until, before=30)
     assert acme().parked_until is None
     do(engine, update(Account).where(Account.name == "acme").values(refreshing_until=func.now()))
     assert token(engine, settings) == "access-2"
 
 
 def test_where_the_old_token_has_ended_too_the_account_is_parked_and_says_why(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     portal.answers = [(429, {"Retry-After": "30"}, {})]
-    for _ in range(3):
-        with pytest.raises(NoToken):
-            token(engine, settings)
+    with spanned(engine) as span:
+        for _ in range(3):
+            with pytest.raises(NoToken):
+                token(engine, settings)
     assert len(portal.asked) == 1
-    assert 28 < acme().parked <= 30
+    assert span.has(acme().parked_until, before=30)
     assert acme().parked_because == "HubSpot gives no access token now: HTTP 429"
     assert acme().paused_at is None
 
 
 def test_a_refresh_token_that_is_denied_pauses_the_account_in_plain_words(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     portal.answers = [(400, {}, {"error": "invalid_grant", "error_description": "refresh token is invalid"})]
     for _ in range(3):
@@ -298,18 +296,18 @@ def test_a_refresh_token_that_is_denied_pauses_the_account_in_plain_words(
 
 
 def test_a_new_refresh_token_is_kept_and_asked_with_the_next_time(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     portal.extra = {"refresh_token": "shh-second"}
     token(engine, settings)
-    assert token_renewal.unsealed(settings, acme().oauth).refresh_token.get_secret_value() == "shh-second"
+    assert token_renewal.unsealed(settings, acme().oauth or b"").refresh_token.get_secret_value() == "shh-second"
     ending(engine, 1)
     token(engine, settings)
     assert [form["refresh_token"] for _, _, form in portal.asked] == ["shh-refresh", "shh-second"]
 
 
 def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
-    acme: Any, portal: Portal, engine: Engine, settings: Settings
+    acme: Acme, portal: Portal, engine: Engine, settings: Settings
 ) -> None:
     portal.meanwhile = lambda: registry.rotate(engine, settings, "acme", SecretStr("pat-private"))
     assert token(engine, settings) == "pat-private"
@@ -318,7 +316,7 @@ def test_what_an_operator_sets_while_a_token_is_asked_for_is_not_replaced(
 
 
 @pytest.fixture
-def waiting(acme: Any, context: Context, submit: Submit) -> Context:
+def waiting(acme: Acme, context: Context, submit: Submit) -> Context:
     """A process for whose OAuth account two batches wait, and whose limits are known."""
     deliver(context, acme().name)
     for number in range(2):
@@ -328,7 +326,7 @@ def waiting(acme: Any, context: Context, submit: Submit) -> Context:
 
 
 def test_a_401_before_its_time_asks_for_one_more_token_and_pauses_nothing(
-    waiting: Context, acme: Any, portal: Portal
+    waiting: Context, acme: Acme, portal: Portal
 ) -> None:
     ending(waiting.engine, 1_000)
     waiting.forget("acme")
@@ -339,7 +337,7 @@ def test_a_401_before_its_time_asks_for_one_more_token_and_pauses_nothing(
     assert (acme().paused_at, acme().in_a_row) == (None, 0)
 
 
-def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Context, acme: Any, portal: Portal) -> None:
+def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Context, acme: Acme, portal: Portal) -> None:
     ending(waiting.engine, 1_000)
     waiting.forget("acme")
     portal.refuses_all = True
@@ -350,7 +348,7 @@ def test_a_fresh_token_that_is_refused_pauses_the_account(waiting: Context, acme
     assert len(portal.asked) == 2
 
 
-def test_a_removed_accounts_secrets_are_forgotten(acme: Any, engine: Engine, settings: Settings) -> None:
+def test_a_removed_accounts_secrets_are_forgotten(acme: Acme, engine: Engine, settings: Settings) -> None:
     token(engine, settings)
     assert registry.remove(engine, acme().id).batches == 0
     assert (acme().token, acme().oauth, acme().access_until) == (None, None, None)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -34,15 +34,28 @@ from worker.settings import Settings, read_settings
 ADA = User("Ada Lovelace (248289761001)", Role.OPERATOR)
 
 
-def settings_for(issuer: str, **more: Any) -> Settings:
-    given = {
-        "oidc_client_id": CLIENT,
-        "oidc_client_secret": SECRET,
-        "oidc_operators": "ops, night shift",
-        "oidc_viewers": "marketing",
-        "public_url": "https://turnout.example.com/in",
-    }
-    return Settings(_env_file=None, oidc_issuer=issuer, **(given | more))
+class Told(TypedDict, total=False):
+    """What else is set of the provider."""
+
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_operators: str
+    oidc_viewers: str
+    oidc_role_claim: str
+    public_url: str
+
+
+USUAL: Told = {
+    "oidc_client_id": CLIENT,
+    "oidc_client_secret": SECRET,
+    "oidc_operators": "ops, night shift",
+    "oidc_viewers": "marketing",
+    "public_url": "https://turnout.example.com/in",
+}
+
+
+def settings_for(issuer: str, **more: Unpack[Told]) -> Settings:
+    return Settings(_env_file=None, oidc_issuer=issuer, **USUAL | more)
 
 
 @pytest.fixture

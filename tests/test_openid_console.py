@@ -1,8 +1,8 @@
 """The console with an OpenID Connect provider: signing in there and out, whose session it is, and where it leads."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
@@ -32,9 +32,9 @@ def there() -> Iterator[OpenIdProvider]:
         yield provider
 
 
-def console_of(context: Context, there: OpenIdProvider, **more: Any) -> Any:
+def console_of(context: Context, there: OpenIdProvider, **more: object) -> AbstractContextManager[RunningConsole]:
     port = free_port()
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "oidc_issuer": there.url,
         "oidc_client_id": CLIENT,
         "oidc_client_secret": type(context.settings.secret_key)(SECRET),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 import requests
@@ -17,7 +17,7 @@ from urllib3.poolmanager import PoolManager
 
 from models.tables import Event
 from models.words import Role
-from tests.support.api import WHEN, key_for, running_server
+from tests.support.api import WHEN, Asking, key_for, running_server
 from tests.support.background import beside
 from tests.support.certificate import certificate_for
 from tests.support.console import Visitor
@@ -70,12 +70,12 @@ class Outside:
         plain = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 30)
         return tls.wrap_socket(plain, server_hostname="127.0.0.1")
 
-    def submit(self, path: str = "/4711/attendance/register/email-create", **more: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
-        body = more.pop("data", None) or b'{"inputs": [{"email": "ada@example.com", "interactionDateTime": %d}]}' % WHEN
-        headers["Content-Type"] = "application/json"
+    def submit(self, path: str = "/4711/attendance/register/email-create", **more: Unpack[Asking]) -> requests.Response:
+        signed = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        more["headers"] = {**signed, **more.get("headers", {})}
+        more.setdefault("data", b'{"inputs": [{"email": "ada@example.com", "interactionDateTime": %d}]}' % WHEN)
         url = f"{self.url}/turnout/marketing/v3/marketing-events{path}"
-        return self.session().post(url, data=body, headers=headers, timeout=60, **more)
+        return self.session().request("POST", url, timeout=60, **more)
 
 
 @pytest.fixture(scope="module", params=KINDS)

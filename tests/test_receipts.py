@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from typing import Any
+from collections.abc import Mapping
 from uuid import uuid4
 
 import pytest
@@ -26,9 +26,9 @@ def context(sending: Context) -> Context:
     return sending
 
 
-def handed_in(api: Api, *emails: str, **more: Any) -> str:
+def handed_in(api: Api, *emails: str, key: str | None = None, headers: Mapping[str, str] | None = None) -> str:
     """Hand people in, and give the path of the submission's receipt."""
-    link: str = api.submit(*emails, **more).json()["links"]["submission"]
+    link: str = api.submit(*emails, key=key, headers=headers).json()["links"]["submission"]
     return link.removeprefix(api.url)
 
 

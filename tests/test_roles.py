@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
 import pytest
@@ -48,8 +48,15 @@ class Expected:
     """Paths beside the route's own with its samples: with filters, with ids of another kind."""
 
 
+class More(TypedDict, total=False):
+    """What else is expected of a route."""
+
+    sees: frozenset[str]
+    asked: tuple[str, ...]
+
+
 def answers(
-    operator: Iterable[int], viewer: Iterable[int] = (), others: Iterable[int] = (303,), **more: Any
+    operator: Iterable[int], viewer: Iterable[int] = (), others: Iterable[int] = (303,), **more: Unpack[More]
 ) -> Expected:
     """Give what a page or a button answers: whoever has no session is sent to sign in."""
     status = {name: set(others) for name in EVERYBODY}

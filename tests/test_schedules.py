@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,7 +28,16 @@ from worker.settings import Settings
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **more: Any) -> None:
+class More(TypedDict, total=False):
+    """What else a schedule has."""
+
+    filter: Filter
+    most_retries: int
+    time_zone: str
+    quiet: tuple[time, time] | None
+
+
+def put(engine: Engine, name: str = "nightly", crontab: str = "0 3 * * *", **more: Unpack[More]) -> None:
     schedule = RetrySchedule(name, crontab, **more)
     assert schedule.wrong() == []
     schedules.put(engine, ME, schedule)

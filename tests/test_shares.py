@@ -24,8 +24,9 @@ import web.attendance
 import web.console.base
 import web.limits
 import web.long_poll
+from models.input_check import Candidate, Reason
 from models.message import Message, read_message
-from models.words import Door, Origin, Role
+from models.words import Door, Identity, Origin, Role
 from tests.support.api import BY_EMAIL, Api, Held, key_for, running_api
 from tests.support.console import RunningConsole, running_console, words
 from tests.support.contexts import open_context
@@ -128,7 +129,7 @@ def test_inputs_that_cost_much_to_judge_hold_up_their_own_key_alone(
     go, judging = threading.Event(), Counter[str]()
     judged = Message.judged
 
-    def slow(self: Message, identity: Any = None) -> Any:
+    def slow(self: Message, identity: Identity | None = None) -> Iterator[Candidate | tuple[Reason, ...]]:
         judging[self.producer] += 1
         assert self.producer != "shop" or go.wait(60)
         return judged(self, identity)

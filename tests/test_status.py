@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -55,12 +54,18 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.context, "REMEMBERED", -1)
 
 
-def lives(context: Context, name: str, queues: list[str], **more: Any) -> None:
+def lives(
+    context: Context,
+    name: str,
+    queues: list[str],
+    hubspot_url: str = "",
+    *,
+    broker: str = "",
+    finds_work_itself: bool = False,
+) -> None:
     """Let a worker give a heartbeat."""
-    url = context.settings.hubspot_url
-    heartbeat.note(
-        context, Worker(**{"name": name, "host": "h", "version": "1", "hubspot_url": url, "queues": queues} | more)
-    )
+    url = hubspot_url or context.settings.hubspot_url
+    heartbeat.note(context, Worker(name, "h", "1", queues, url, "", broker, finds_work_itself))
 
 
 @pytest.fixture

@@ -281,12 +281,15 @@ for words in json.loads(open(sys.argv[1]).read()):
 """Runs the commands that a file names, as `turnout` does."""
 
 
-def started(settings: Settings, given: list[list[str]], tmp_path: Path, **streams: Any) -> subprocess.Popen[bytes]:
+def started(
+    settings: Settings, given: list[list[str]], tmp_path: Path, *, stdin: int, stdout: int, stderr: int
+) -> subprocess.Popen[bytes]:
     file = tmp_path / "given.json"
     file.write_text(json.dumps(given))
     env = environment(settings) | {"TERM": "xterm-256color", "COLUMNS": "200", "LINES": "50"}
     home = Path(cli.__file__).parents[1]
-    return subprocess.Popen([sys.executable, "-c", EACH, str(file)], env=env, cwd=home, **streams)
+    command = [sys.executable, "-c", EACH, str(file)]
+    return subprocess.Popen(command, env=env, cwd=home, stdin=stdin, stdout=stdout, stderr=stderr)
 
 
 def test_no_command_prints_what_a_terminal_obeys(settings: Settings, names: dict[str, str], tmp_path: Path) -> None:

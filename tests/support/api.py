@@ -3,10 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict, Unpack
 
 import requests
 from sqlalchemy import select
@@ -25,6 +25,18 @@ WHEN = 1_767_225_600_000
 BY_EMAIL = "/marketing/v3/marketing-events/attendance/webinar-42/register/email-create?externalAccountId=acme"
 
 
+class Asking(TypedDict, total=False):
+    """What is said of a request beside its method and path."""
+
+    json: object
+    data: bytes | str | Iterable[bytes] | Mapping[str, str] | None
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    files: Mapping[str, tuple[str, bytes, str]] | None
+    allow_redirects: bool
+    stream: bool
+
+
 @dataclass(frozen=True)
 class Api:
     """An API that takes requests at `url`, with a producer's key of the account `default`."""
@@ -33,14 +45,16 @@ class Api:
     key: str
     context: Context
 
-    def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> requests.Response:
+    def ask(self, method: str, path: str, *, key: str | None = None, **more: Unpack[Asking]) -> requests.Response:
         signed = {"Authorization": f"Bearer {self.key if key is None else key}"}
-        headers = signed | more.pop("headers", {})
-        return requests.request(method, self.url + path, headers=headers, timeout=90, **more)
+        more["headers"] = {**signed, **more.get("headers", {})}
+        return requests.request(method, self.url + path, timeout=90, **more)
 
-    def submit(self, *emails: str, path: str = BY_EMAIL, **more: Any) -> requests.Response:
+    def submit(
+        self, *emails: str, path: str = BY_EMAIL, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
         inputs = [{"email": email, "interactionDateTime": WHEN, "properties": {}} for email in emails]
-        return self.ask("POST", path, json={"inputs": inputs}, **more)
+        return self.ask("POST", path, key=key, json={"inputs": inputs}, headers=headers or {})
 
 
 def key_for(context: Context, name: str, role: Role = Role.PRODUCER, *accounts: str) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
-from typing import Any
+from typing import Any, Unpack
 
 import requests
 
 from models.words import Role
-from tests.support.api import key_for, running_server
+from tests.support.api import Asking, key_for, running_server
 from worker.context import Context
 
 
@@ -27,7 +27,7 @@ class Visitor:
     url: str
     http: requests.Session = field(default_factory=lambda: straight(requests.Session()))
 
-    def get(self, path: str = "/", **more: Any) -> requests.Response:
+    def get(self, path: str = "/", **more: Unpack[Asking]) -> requests.Response:
         return self.http.get(self.url + path, timeout=30, **more)
 
     def page(self, path: str = "/") -> str:
@@ -35,9 +35,9 @@ class Visitor:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.text
 
-    def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> requests.Response:
-        headers = {"Origin": self.url} | more.pop("headers", {})
-        return self.http.post(self.url + path, data=fields or {}, headers=headers, timeout=30, **more)
+    def post(self, path: str, fields: dict[str, str] | None = None, **more: Unpack[Asking]) -> requests.Response:
+        more |= {"data": fields or {}, "headers": {"Origin": self.url, **more.get("headers", {})}}
+        return self.http.request("POST", self.url + path, timeout=30, **more)
 
     def token(self, path: str = "/sign-in") -> str:
         found = re.search(r'name="form" value="([0-9a-f]{64})"', self.get(path).text)

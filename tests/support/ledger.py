@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,6 +43,14 @@ CALL = AttemptResult("settled", 200, 5, "", "")
 NO = Rejection("VALIDATION_ERROR", "", "no")
 SILENT = Rejection("UNCONFIRMED", "", "named nowhere")
 UNSETTLED = (Status.PENDING, Status.PROCESSING)
+
+
+class More(TypedDict, total=False):
+    """What else is said of a message."""
+
+    state: str
+    event: str
+    when: int
 
 
 def message(*contacts: str, state: str = "register", event: str = "77", when: int = WHEN) -> dict[str, object]:

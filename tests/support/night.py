@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
@@ -57,21 +56,18 @@ CALL = AttemptResult("refused whole", 400, 212, "", "")
 CUT = AttemptResult("no answer", 503, 30_000, "", "upstream connect error or disconnect/reset before headers")
 
 
-def settings_for(database_url: str, valkey_url: str, home: Path, **more: Any) -> Settings:
-    facts: dict[str, Any] = {
-        "hubspot_url": "http://127.0.0.1:9",
-        "hubspot_token": "test-token",
-        "linger": 0,
-        "timeout": 2,
-        "lease": 5,
-    }
+def settings_for(database_url: str, valkey_url: str, home: Path, hubspot_url: str = "http://127.0.0.1:9") -> Settings:
     return Settings(
         _env_file=None,
         database_url=database_url,
         broker_url=valkey_url,
+        hubspot_url=hubspot_url,
+        hubspot_token="test-token",
         secret_key="a key of the tests",
         data_dir=home / "data",
-        **facts | more,
+        linger=0,
+        timeout=10,
+        lease=20,
     )
 
 

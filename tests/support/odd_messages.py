@@ -10,11 +10,11 @@ NAME: Final = "Zora.Quillfeather@example.com"
 """Invented; it must stand in no log."""
 
 
-def headers(task: object = SWEEP, **more: Any) -> dict[str, Any]:
+def headers(task: object = SWEEP, **more: object) -> dict[str, Any]:
     return {"lang": "py", "task": task, "id": str(uuid.uuid4()), "kwargsrepr": NAME} | more
 
 
-def item(**changed: Any) -> dict[str, Any]:
+def item(**changed: object) -> dict[str, Any]:
     """Give an item as Celery pushes it, some of it changed."""
     whole = {
         "body": base64.b64encode(json.dumps([[], {}, {}]).encode()).decode(),
@@ -30,7 +30,7 @@ def item(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (whole | changed).items() if value != "gone"}
 
 
-def of_properties(**changed: Any) -> dict[str, Any]:
+def of_properties(**changed: object) -> dict[str, Any]:
     return item(properties={name: value for name, value in (item()["properties"] | changed).items() if value != "gone"})
 
 

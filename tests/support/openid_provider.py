@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -82,7 +83,7 @@ class OpenIdProvider:
     def show(self, *keys: Key) -> None:
         self.shown += [key.as_dict(private=False) for key in keys]
 
-    def answer(self, method: str, path: str, query: dict[str, str], headers: Any, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, query: dict[str, str], headers: Message, body: bytes) -> Answer:
         self.asked.append(path)
         time.sleep(self.slow)
         if path in self.answers:
@@ -115,7 +116,7 @@ class OpenIdProvider:
         back = {name: one for name, one in back.items() if one}
         return 303, {"Location": f"{query['redirect_uri']}?{urlencode(back)}"}, b""
 
-    def _exchanged(self, form: dict[str, str], headers: Any) -> Answer:
+    def _exchanged(self, form: dict[str, str], headers: Message) -> Answer:
         basic = base64.b64decode(headers.get("Authorization", "").removeprefix("Basic ")).decode()
         client, _, secret = map(unquote, basic.partition(":"))
         self.exchanged.append({"client": client, "secret": secret, **form})
@@ -133,10 +134,10 @@ class OpenIdProvider:
         token = self.signed(claims) if self.signed else self.token(claims)
         return _json({"token_type": "Bearer", "access_token": "not asked for", "id_token": token})
 
-    def token(self, claims: dict[str, Any], key: Key | None = None, **header: Any) -> str:
+    def token(self, claims: dict[str, Any], key: Key | None = None, **header: object) -> str:
         """Sign claims, as it is set or with another key or header."""
         key = key or self.key
-        named = {"alg": self.alg, "kid": key.kid if self.kid == "" else self.kid, **header}
+        named: dict[str, Any] = {"alg": self.alg, "kid": key.kid if self.kid == "" else self.kid, **header}
         named = {name: one for name, one in named.items() if one is not None}
         return jwt.encode(named, claims, key, registry=jws.JWSRegistry(algorithms=[named["alg"]]))
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote, unquote
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from models.input_check import Reason
 from models.job_params import JobParams
 from models.tables import Submission
 from models.words import Action, Door, Outcome, Role, Via
-from tests.support.api import Api, key_for
+from tests.support.api import Api, Asking, key_for
 from tests.support.console import Visitor
 from tests.support.jobs import ME
 from tests.support.ledger import WHEN, Ledger, do, given_up, message, settled, taken
@@ -140,15 +140,14 @@ class Walker:
     token: str = ""
     account: str | None = None
 
-    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        headers = {"Origin": self.visitor.url} | more.pop("headers", {})
+    def ask(self, method: str, path: str, **more: Unpack[Asking]) -> requests.Response:
+        headers = {"Origin": self.visitor.url, **more.get("headers", {})}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         if self.account:
             headers["Turnout-Account"] = self.account
-        return self.visitor.http.request(
-            method, self.visitor.url + path, headers=headers, timeout=30, allow_redirects=False, **more
-        )
+        more |= {"headers": headers, "allow_redirects": False}
+        return self.visitor.http.request(method, self.visitor.url + path, timeout=30, **more)
 
     def first_event(self, path: str) -> tuple[requests.Response, str]:
         """Ask for a page as a stream, and read its first event."""

@@ -6,13 +6,13 @@ import hmac
 import json
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID, uuid4
 
 from models.message import Message, read_message
 from models.tables import Key
 from models.words import Door, Role
-from tests.support.ledger import Ledger, message
+from tests.support.ledger import Ledger, More, message
 from tests.support.webhook_receiver import Receiver
 from worker.auth import keys
 from worker.context import Context
@@ -32,7 +32,7 @@ class Shop:
         assert secret is not None
         self.secret = secret
 
-    def submit(self, *contacts: str, batch_size: int = 100, **more: Any) -> UUID:
+    def submit(self, *contacts: str, batch_size: int = 100, **more: Unpack[More]) -> UUID:
         submission = uuid4()
         read = read_message(json.dumps(message(*contacts, **more) | {"submission_id": str(submission)}).encode())
         assert isinstance(read, Message)

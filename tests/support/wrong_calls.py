@@ -14,7 +14,7 @@ from worker.task_names import ACCEPT
 WHEN: Final = 1_767_225_600_000
 
 
-def fields(contact: str = "ada@example.com", **more: Any) -> dict[str, Any]:
+def fields(contact: str = "ada@example.com", **more: object) -> dict[str, Any]:
     inputs = [{"email": contact, "interactionDateTime": WHEN}]
     return {"subscriber_state": "register", "object_id": "4711", "inputs": inputs, "producer": "shop", **more}
 
