@@ -169,21 +169,21 @@ def valkey(machine_dir: Path) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="session")
 def read_settings() -> Settings:
-    """Settings with short times, read and checked once: that takes longer than emptying a database."""
+    """Settings read and checked once: that takes longer than emptying a database. Only a hang meets their time-out."""
     return Settings(
         _env_file=None,
         hubspot_url="http://127.0.0.1:9",
         hubspot_token="test-token",
         secret_key="a key of the tests",
         linger=0,
-        timeout=2,
-        lease=5,
+        timeout=30,
+        lease=60,
     )
 
 
 @pytest.fixture
 def settings(read_settings: Settings, database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
-    """Settings of this test's own: its database, an empty Valkey, short times."""
+    """Settings of this test's own: its database, an empty Valkey."""
     import redis
 
     with redis.Redis.from_url(valkey.url) as client:

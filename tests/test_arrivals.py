@@ -7,6 +7,7 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 import pytest
+import redis
 
 import tasks.deliver
 from models.accept_rules import Rules
@@ -20,6 +21,7 @@ from worker.intake.accept import Inbound, accept
 from worker.intake.arrivals import PAUSE, wake_intake
 from worker.intake.wakes import due_of, wake_delivery
 from worker.queue.claim import next_due
+from worker.stream import Stream
 from worker.task_names import DELIVER, INTAKE
 from worker.wake import received
 
@@ -38,11 +40,12 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> Woken:
 def awaited(context: Context, then: Callable[[], object]) -> list[bool]:
     """Wait for a message, and do something while that waits; give what the waiting said."""
     told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(context.stream.await_message(4.0)))
-    thread.start()
-    time.sleep(0.2)  # it may also find the message at its first look: the answer is the same
-    then()
-    thread.join(10)
+    with redis.Redis.from_url(context.settings.stream_url, socket_timeout=90) as patient:
+        thread = threading.Thread(target=lambda: told.append(Stream(patient).await_message(60.0)))
+        thread.start()
+        time.sleep(0.2)  # it may also find the message at its first look: the answer is the same
+        then()
+        thread.join(90)
     return told
 
 

@@ -18,7 +18,7 @@ from tests.support.proxy import Proxy
 from tests.support.rabbitmq import rabbitmqctl
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
-from tests.support.worker_processes import Workers, running_workers, told, until
+from tests.support.worker_processes import SHORT, Workers, running_workers, told, until
 from worker.context import Context
 from worker.queries.machinery import CELERYS_OWN, broker_facts, unread
 from worker.settings import Settings
@@ -40,7 +40,7 @@ def recovers(workers: Workers, sandbox: object, engine: Engine, handed: int) -> 
 @pytest.fixture
 def broken_valkey(settings: Settings, tmp_path: Path) -> Iterator[tuple[Settings, Valkey]]:
     valkey = Valkey(tmp_path)
-    yield told(settings, broker_url=valkey.url, linger=0.2, burst_limit=40, burst_seconds=2.0), valkey
+    yield told(settings, broker_url=valkey.url, linger=0.2, burst_limit=40, burst_seconds=2.0, **SHORT), valkey
     valkey.stop()
 
 
@@ -122,6 +122,7 @@ def story(
                 linger=0.2,
                 burst_limit=40,
                 burst_seconds=2.0,
+                **SHORT,
                 **more,
             )
             with running_workers(here, tmp_path) as workers:

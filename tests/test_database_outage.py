@@ -24,7 +24,7 @@ from tests.support.api import key_for
 from tests.support.proxy import Proxy
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Valkey
-from tests.support.worker_processes import COMMANDS, environment, running_workers, told, until
+from tests.support.worker_processes import COMMANDS, SHORT, environment, running_workers, told, until
 from worker.celery import app
 from worker.context import Context
 from worker.database import is_away
@@ -92,6 +92,7 @@ def test_an_outage_is_one_warning_in_each_process_and_one_line_at_its_end(
             burst_limit=40,
             burst_seconds=2.0,
             log_format="json",
+            **SHORT,
         )
         context = Context(told(here, database_url=settings.database_url))
         stream, chance, handed = context.stream, random.Random(7), 0

@@ -12,10 +12,13 @@ import models.backoff
 import tasks.deliver
 import worker.delivery.call
 from hubspot_api.client import post
+from hubspot_api.egress import Egress
 from hubspot_api.limiter import Limiter
+from hubspot_api.response import NoResponse, Response
 from models.tables import Account, Attempt, Batch, Lane
 from tasks.deliver import deliver
 from tests.support.before import before
+from tests.support.deadlines import out_of_time
 from tests.support.fixtures import Given
 from tests.support.jobs import retry
 from tests.support.ledger import Ledger, do, idle_transactions, make_due, spanned
@@ -125,7 +128,7 @@ def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
         {"status": 503},
         {"status": 524},
         {"status": 200, "body": "<html>hello</html>"},
-        {"hang": 3},
+        {"hang": 60},
         {"cut": True},
         {"cut": True, "applied": True},
         {"truncate": True},
@@ -133,8 +136,13 @@ def test_a_request_refused_whole_rejects_its_records_with_hubspots_message(
     ids=str,
 )
 def test_an_ambiguous_answer_is_tried_again_later_and_counted(
-    sending: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any]
+    sending: Context, sandbox: RunningSandbox, given: Given, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def soon(url: str, token: str, body: bytes, _: float, egress: Egress) -> Response | NoResponse:
+        return out_of_time(lambda seconds: post(url, token, body, seconds, egress))
+
+    if "hang" in fault:
+        monkeypatch.setattr(worker.delivery.call, "post", soon)
     sandbox.fault(**fault, count=1)
     given("ada@example.com")
     with spanned(sending.engine) as span:

@@ -18,7 +18,7 @@ from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.proxy import Proxy
 from tests.support.replication import Pair
 from tests.support.sandbox_server import running_sandbox
-from tests.support.worker_processes import running_workers, told, until
+from tests.support.worker_processes import SHORT, running_workers, told, until
 from worker.context import Context
 from worker.database import is_away, make_engine, repeat, sqlstate
 from worker.local.migrate import upgrade
@@ -123,6 +123,7 @@ def test_a_failover_behind_the_same_address_loses_nothing_and_is_noticed_by_all(
         linger=0.2,
         burst_limit=40,
         burst_seconds=2.0,
+        **SHORT,
     )
     context = Context(here)
     upgrade(context.engine)

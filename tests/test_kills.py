@@ -13,7 +13,7 @@ from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.sandbox_server import running_sandbox
 from tests.support.seeds import seeds
 from tests.support.services import Valkey
-from tests.support.worker_processes import Workers, running_workers, until
+from tests.support.worker_processes import SHORT, Workers, running_workers, told, until
 from worker.context import Context
 from worker.settings import Settings
 
@@ -21,9 +21,8 @@ from worker.settings import Settings
 @pytest.fixture
 def workers(settings: Settings, tmp_path: Path) -> Iterator[tuple[Workers, object]]:
     with running_sandbox(burst_limit=100_000, latency=0.02) as sandbox:
-        told = settings.model_copy(update={"hubspot_url": sandbox.url, "burst_limit": 2_000, "linger": 0.2})
-        told.model_fields_set.update({"hubspot_url", "burst_limit", "linger"})
-        with running_workers(told, tmp_path) as running:
+        here = told(settings, hubspot_url=sandbox.url, burst_limit=2_000, linger=0.2, **SHORT)
+        with running_workers(here, tmp_path) as running:
             yield running, sandbox
 
 

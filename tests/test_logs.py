@@ -14,6 +14,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -387,6 +388,12 @@ def short_dir() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def kill_once(engine: Engine, has_begun: str, pid: int) -> None:
+    """Kill a process once a statement finds something."""
+    until(lambda: bool(ask(engine, has_begun)), 30, "it does not begin")
+    psutil.Process(pid).kill()
+
+
 def test_postgresqls_log_names_nobody(short_dir: Path) -> None:
     server = Postgres(short_dir)
     engine = create_engine(server.start(), isolation_level="AUTOCOMMIT")
@@ -409,9 +416,14 @@ def test_postgresqls_log_names_nobody(short_dir: Path) -> None:
                     connection.execute(text(statement), told if ":who" in statement else {})
             pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
             connection.execute(text("SET statement_timeout = 0"))
-            threading.Timer(0.5, lambda: psutil.Process(pid).kill()).start()
-            with pytest.raises(DBAPIError):
-                connection.execute(text("SELECT pg_sleep(9) FROM people WHERE who = 'Zora.Quillfeather@example.com'"))
+            asleep = f"SELECT FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep'"
+            with ThreadPoolExecutor(1) as one:
+                killed = one.submit(kill_once, engine, asleep, pid)
+                with pytest.raises(DBAPIError):
+                    connection.execute(
+                        text("SELECT pg_sleep(600) FROM people WHERE who = 'Zora.Quillfeather@example.com'")
+                    )
+                killed.result()
         until(lambda: answers(engine), 30, "PostgreSQL did not recover")
     finally:
         engine.dispose()

@@ -14,7 +14,7 @@ from tests.support.accounted import enqueue, everything_is_accounted_for, left
 from tests.support.api import running_api
 from tests.support.sandbox_server import running_sandbox
 from tests.support.services import Postgres, Valkey
-from tests.support.worker_processes import running_workers, until
+from tests.support.worker_processes import SHORT, running_workers, told, until
 from worker.context import Context
 from worker.database import make_engine
 from worker.local.migrate import upgrade
@@ -69,9 +69,7 @@ def test_postgresql_restarted_in_the_middle_loses_nothing(
     engine = make_engine(settings.model_copy(update={"database_url": url}))
     upgrade(engine)
     with running_sandbox(burst_limit=100_000, latency=0.2) as sandbox:
-        told = {"database_url": url, "hubspot_url": sandbox.url, "burst_limit": 2_000, "linger": 0.2}
-        mine = settings.model_copy(update=told)
-        mine.model_fields_set.update(told)
+        mine = told(settings, database_url=url, hubspot_url=sandbox.url, burst_limit=2_000, linger=0.2, **SHORT)
         with running_workers(mine, tmp_path) as workers:
             stream, chance = Context(mine).stream, random.Random(5)
             handed = enqueue(stream, chance, 1, 200)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from tests.support import warm
 from worker import heartbeat
@@ -25,6 +26,8 @@ COMMANDS = {
 
 PATIENCE = 90.0
 """Seconds that are too long for anything but a hang, on a busy machine too."""
+SHORT: Final[Mapping[str, object]] = {"timeout": 2, "lease": 5}
+"""Settings by which what a process held that is gone is soon claimed again."""
 
 
 def environment(settings: Settings) -> dict[str, str]:
