@@ -237,7 +237,7 @@ class _Compiled:
         """
         names = tuple(told.name for told in columns)
         if self._kind and names != getattr(self._kind, "_fields", ()):
-            raise TypeError(f"columns {names} are no {self._kind}: {self.sql}")
+            raise TypeError(f"{self._kind} has other fields than the columns {names} of: {self.sql}")
         return [
             (place, read)
             for place, (column, told) in enumerate(zip(self._columns, columns, strict=False))
