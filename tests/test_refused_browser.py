@@ -60,6 +60,10 @@ def refused(submit: Submit, engine: Engine) -> None:
     submit(message("nobody", "noone", "none"))
 
 
+DONE = re.compile(r"/(job|submission)/")
+"""Where a button leads that does something."""
+
+
 def counts(engine: Engine) -> tuple[int, int, int]:
     """Count jobs, records, and what is open of what was not accepted."""
     ledger = Ledger(engine)
@@ -69,6 +73,7 @@ def counts(engine: Engine) -> tuple[int, int, int]:
 def done_once(page: Page, engine: Engine, *expected: int) -> None:
     """Wait until it is done; loading the page again does nothing more."""
     until(lambda: counts(engine) == expected, PATIENCE / 1_000, lambda: str(counts(engine)))
+    expect(page).to_have_url(DONE)  # else the browser is still on its way there
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert counts(engine) == expected
@@ -170,6 +175,7 @@ def test_a_schedule_is_edited_shown_before_it_begins_and_removed_when_asked_by_m
     assert counts(engine)[0] == 0, "it is only shown"
     page.get_by_role("button", name=re.compile("^(Begin|Retry)")).click()
     until(lambda: counts(engine)[0] == 1, PATIENCE / 1_000, page.content)
+    expect(page).to_have_url(DONE)
     page.reload()
     assert counts(engine)[0] == 1
     page.goto(f"{console.url}/schedules")
