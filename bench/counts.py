@@ -243,6 +243,8 @@ class _Asks(_Look):
         session = self._session
         if kind in b"XdcfpF":  # the end, data of a COPY, a password
             return
+        if kind == b"H" and not session.open:  # psycopg leaves a pipeline with it: nothing is asked, nothing answers
+            return
         if not session.open or session.shown:
             session.proxy.trip()
             session.open, session.flushed, session.shown = True, False, False

@@ -35,6 +35,7 @@ from worker.delivery import permits, read_back as reader_module
 from worker.delivery.account_stops import UNREADABLE
 from worker.encryption import seal
 from worker.intake.accept import Inbound, accept
+from worker.queries import erasures
 from worker.queries.error_filter import Filter
 from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
@@ -143,7 +144,9 @@ def test_what_hubspot_stored_and_did_not_name_is_delivered_by_read_back(
     assert (said["found"], said["where"], said["reads"]) == (True, "the contact's view", 1)
     (seen,) = said["seen"]
     assert (seen["attendanceState"], seen["occurredAt"]) == ("REGISTERED", WHEN)
-    assert int(seen["contactId"]) > 0
+    contact_id = int(str(seen["contactId"]))
+    assert contact_id > 0
+    assert erasures.contact_ids(context.engine, "ada@example.com") == [contact_id]
     (attempt,) = reads_back(context)
     assert (attempt.answer, attempt.http_status, attempt.sent) == ("page", 200, 1)
     assert (attempt.delivered, attempt.unconfirmed) == (1, 0)

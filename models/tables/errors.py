@@ -161,3 +161,8 @@ class Error(Base):
     def not_read_because(cls) -> ColumnElement[str | None]:
         """Give the same reason back, where that stopped the reading."""
         return func.jsonb_extract_path_text(cls.context, "read_back", "stopped")
+
+    @classmethod
+    def contact_id_seen(cls) -> ColumnElement[str | None]:
+        """Give HubSpot's id of the contact, as the rows of a read-back name it."""
+        return func.jsonb_extract_path_text(cls.context, "read_back", "seen", "0", "contactId")

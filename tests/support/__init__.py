@@ -5,7 +5,7 @@
 - `calls`               every call to PostgreSQL, Redis and over HTTP: counted, and failed where a fault says so
 - `verbs`               every verb alone with its scene; `stage`: what it finds, and how life goes on afterwards
 - `forked`              forks of a warm process, each of which does a verb; `write_statements`: what they must reach
-- `storm`               everybody at once, while connections are lost
+- `storm`               everybody at once, while connections are lost; `seeds`: of it and of other long proofs
 - `jobs`                bulk actions run to their end
 - `api`, `console`      the HTTP API and the console on loopback; `browser`: Chromium
 - `routes`              every route, with a database full of one person, and what finds her in an answer
@@ -24,6 +24,7 @@
 - `worker_processes`    real worker processes, started, killed and stopped; `background`: a thread beside a test
 - `warm`                processes that start quickly: forks of one that has imported everything
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
+- `before`              what happens right before a function of ours; `deadlines`: calls that run out of time
 - `databases`           a migrated database for each test, emptied for the next
 - `report_files`        attendance reports written from known records; `file_readings`: who of a text counts
 - `dockerfile`, `units` the image's steps and systemd's units, read; `installed`: Turnout as its wheel installs it

@@ -46,7 +46,7 @@ MANY: Final = 100_000
 def contact_id(record: type[Record], batch: type[Batch], error: type[Error]) -> ColumnElement[int | None]:
     """Give HubSpot's id of a record's contact, as far as an answer or a read-back told it."""
     is_vid = (batch.identity == fixed(Identity.VID)) & record.contact.regexp_match("^[0-9]+$")
-    seen = func.jsonb_extract_path_text(error.context, "seen", "0", "contactId")
+    seen = error.contact_id_seen()
     return func.coalesce(
         case((is_vid, cast(record.contact, BigInteger))),
         batch.contact_ids[record.position + 1],
