@@ -4,14 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 
 import pytest
+from kombu.connection import Connection
+from kombu.entity import Queue
 
 import tests.chaos.__main__
 from tests.chaos.__main__ import main, reports, tell
 from tests.chaos.faults import Unmet, met, ordered, unmet
 from tests.chaos.plan import Broker, Happening, Kind, Progress, draw
 from tests.chaos.run import Late, Report
+from tests.support.rabbitmq import held_in
+from worker.task_names import ACCEPT
 
 SELECTION = (197, 290, 313)
 """Seeds that meet much in little time."""
@@ -89,6 +95,23 @@ def test_what_no_request_met_is_told_and_not_counted(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert f"what happened: {Kind.HUBSPOT_FAILS} 1, {Kind.HUBSPOT_REFUSES} 1, {Kind.KILLED} 1" in said
     assert "not met by 3 of 3 requests: after 0 requests that HubSpot received: HubSpot answers 503" in said
+
+
+def test_what_rabbitmq_sent_to_somebody_who_does_not_answer_is_on_its_way(virtual_host: Callable[..., str]) -> None:
+    """It sends it again once it has closed a connection that went silent: until then it is not lost."""
+    host = virtual_host()
+    taken = threading.Event()
+    with Connection(f"amqp://guest:guest@127.0.0.1:5672/{host}") as connection:  # type: ignore[no-untyped-call]
+        with connection.SimpleQueue(ACCEPT) as queue:
+            queue.put({})
+        assert held_in(ACCEPT, host) == 1
+        waiting = Queue(ACCEPT)  # type: ignore[no-untyped-call]
+        with connection.Consumer([waiting], callbacks=[lambda _, __: taken.set()]):
+            connection.drain_events(timeout=30)
+            assert taken.is_set()
+            assert held_in(ACCEPT, host) == 1
+        connection.channel().queue_purge(ACCEPT)
+    assert held_in(ACCEPT, host) == 1, "it came back as the connection ended, behind what was deleted"
 
 
 def test_a_seed_that_cannot_be_shown_here_is_no_success(

@@ -37,7 +37,7 @@ from worker.queries.reconciliation import audit
 
 STALLED: Final = 6.0
 """Seconds without progress after which the next thing happens all the same."""
-DRAINED: Final = 120.0
+DRAINED: Final = 300.0
 """Seconds that are too long for draining a run."""
 EVERY: Final = 0.05
 SHOWN: Final = 20
@@ -229,7 +229,8 @@ class Run:
         try:
             waiting = self.system.redis.xlen("turnout:intake")
             with self.system.context.engine.connect() as connection:
-                return int(connection.execute(_LEFT).scalar_one()) + int(str(waiting))
+                left = int(connection.execute(_LEFT).scalar_one()) + int(str(waiting))
+            return left or self.system.handed_to_rabbitmq()
         except Exception:  # noqa: BLE001 - a server that is away
             return 1
 

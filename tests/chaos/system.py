@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from tests.chaos.plan import BATCH_SIZE, LEASE, Broker
 from tests.support.proxy import Proxy
-from tests.support.rabbitmq import rabbitmqctl
+from tests.support.rabbitmq import held_in, rabbitmqctl
 from tests.support.replication import Pair, Server
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Valkey
@@ -31,6 +31,7 @@ from worker.context import Context
 from worker.local.migrate import upgrade
 from worker.local.services import free_port, is_taken
 from worker.settings import Settings
+from worker.task_names import ACCEPT
 
 CLOCK = Path(__file__).parent / "clock"
 AHEAD = 3_600
@@ -169,9 +170,11 @@ class System:
         self.redis_proxy = self._proxy(self.valkey.port, stack)
         redis_url = f"redis://127.0.0.1:{self.redis_proxy.port}/0"
         self.broker_proxy, broker_url = self.redis_proxy, redis_url
+        self._virtual_host = ""
         if broker is Broker.RABBITMQ:
             self.broker_proxy = self._proxy(RABBITMQ, stack)
-            broker_url = f"amqp://guest:guest@127.0.0.1:{self.broker_proxy.port}/{_virtual_host(stack)}"
+            self._virtual_host = _virtual_host(stack)
+            broker_url = f"amqp://guest:guest@127.0.0.1:{self.broker_proxy.port}/{self._virtual_host}"
         self.settings = Settings(
             _env_file=None,
             database_url=self.database.url,
@@ -199,6 +202,13 @@ class System:
         self.hosts.start()
         self.hosts.until_ready(WORKERS)
         until(self.hosts.answers, 60, self.hosts.logs)
+
+    def handed_to_rabbitmq(self) -> int:
+        """Count the messages that producers gave RabbitMQ and no worker has acknowledged.
+
+        What it sent into a connection that went silent it sends again once it has closed that, after a minute or two.
+        """
+        return held_in(ACCEPT, self._virtual_host) if self._virtual_host else 0
 
     @staticmethod
     def _proxy(port: int, stack: ExitStack) -> Proxy:

@@ -32,10 +32,17 @@ def rabbitmq() -> Iterator[Proxy]:
     proxy.cut()
 
 
-def rabbitmqctl(*words: str) -> None:
+def rabbitmqctl(*words: str) -> str:
     if shutil.which("rabbitmqctl") is None:
         missing("no rabbitmqctl beside RabbitMQ on 127.0.0.1:5672")
-    subprocess.run(["rabbitmqctl", "--quiet", *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    command = ["rabbitmqctl", "--quiet", *words]
+    return subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
+
+
+def held_in(queue: str, host: str) -> int:
+    """Count what a queue of a virtual host holds: what waits, and what a consumer has not acknowledged yet."""
+    rows = rabbitmqctl("-p", host, "list_queues", "--no-table-headers", "name", "messages").splitlines()
+    return sum(int(number) for name, number in (row.split("\t") for row in rows) if name == queue)
 
 
 @pytest.fixture
