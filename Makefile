@@ -1,5 +1,6 @@
 # make demo   the main job, on example files, against a test server in place of HubSpot
 # make test   the tests          make test-fast   those without servers, browsers and processes
+# make test-again  those that failed last, one after the other
 # make test-long   the long proofs and repeats; ONLY=kills for some of them
 # make chaos  seeded runs while everything fails; SEEDS=300 FROM=1000, HOURS=1, or SEED=17 to replay one
 # make planted    plants bugs in a copy, one after the other, and runs the tests that must catch them; ONLY="name …"
@@ -24,7 +25,7 @@ TESTS := $(VENV)/bin/python -m pytest -n $(or $(WORKERS),5)
 
 CONTEST := build/bench
 
-.PHONY: setup demo test test-fast test-long chaos planted bench check docs diagrams screenshots wheel up clean pins migration sbom advisories
+.PHONY: setup demo test test-again test-fast test-long chaos planted bench check docs diagrams screenshots wheel up clean pins migration sbom advisories
 
 setup: $(VENV)/.ready
 
@@ -41,6 +42,9 @@ demo: setup
 
 test: setup
 	$(ALONE) $(TESTS) -m "not long" $(if $(CI),--budget 360)
+
+test-again: setup
+	$(ALONE) $(VENV)/bin/python -m pytest -m "not long" --last-failed --last-failed-no-failures none
 
 test-fast: setup
 	$(ALONE) $(TESTS) -m "not long and not slow" $(if $(CI),--budget 90)

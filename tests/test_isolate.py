@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import func, update
 
+import models.backoff
 from models.tables import Account, Attempt, Batch, Error, Record
 from models.words import Door, Outcome
 from tasks.deliver import deliver
@@ -31,6 +33,13 @@ from worker.settings import Settings
 
 WHEN = 1_767_225_600_000
 UNNAMED = {"category": "VALIDATION_ERROR", "message": "Property values were not valid"}
+
+
+@pytest.fixture(autouse=True)
+def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait is so short that what waits is sent again by the same run, on a busy machine either."""
+    monkeypatch.setattr(random, "random", lambda: 0.9)
+    monkeypatch.setattr(models.backoff, "FIRST", 400.0)
 
 
 @pytest.fixture
