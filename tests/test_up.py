@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +23,7 @@ import requests
 from sqlalchemy import Engine, create_engine
 
 import cli.up
+import worker.local.services
 from models.tables import Key, Session
 from models.words import Role
 from tests.support.console import Visitor, words
@@ -190,6 +195,24 @@ def link_of(up: Up) -> str:
     found = re.search(rf"^console: {up.web}(/sign-in/[\w-]+) \(good once, 5 min\)$", up.said(), re.MULTILINE)
     assert found, up.said()
     return found[1]
+
+
+def test_two_that_root_starts_at_once_make_the_servers_user_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = threading.Barrier(2)
+
+    def never_two(*_: object, **__: object) -> None:
+        with suppress(threading.BrokenBarrierError):
+            inside.wait(0.5)
+            raise AssertionError("two at once")
+        raise OSError("no server")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(worker.local.services, "_embedded", lambda *_: SimpleNamespace(get_server=never_two))
+    with ThreadPoolExecutor(2) as threads:
+        starts = [threads.submit(Postgres(tmp_path / name).start) for name in ("one", "other")]
+    assert [str(start.exception()) for start in starts] == ["no server"] * 2
 
 
 def test_its_link_signs_in_and_stands_nowhere_but_on_the_terminal(up: Up) -> None:

@@ -3,12 +3,14 @@
 The wheels are the extra `embedded`: what runs in production on servers of its own does not carry them.
 """
 
+import fcntl
 import os
 import socket
 import subprocess
 import time
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -60,6 +62,23 @@ def _embedded(module: str, server: str, variable: str) -> Any:  # noqa: ANN401 -
         ) from None
 
 
+@contextmanager
+def _one_adds_a_user() -> Iterator[None]:
+    """Let one process at a time make the user whom the package runs a server as, where root starts it.
+
+    Of two `useradd` at one moment the second takes the place of the first, whose number then belongs to no user.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    users = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(users)
+
+
 class Postgres:
     """A PostgreSQL server that keeps its data under `kept_in`; it listens on a socket file only."""
 
@@ -73,9 +92,10 @@ class Postgres:
 
     def start(self) -> str:
         """Start it where it does not run, make the database where it is missing, and give its URL."""
-        self._server = self._package.get_server(
-            self._data_dir.resolve(), cleanup_mode=None, start=False, postgres_version=POSTGRESQL
-        )
+        with _one_adds_a_user():
+            self._server = self._package.get_server(
+                self._data_dir.resolve(), cleanup_mode=None, start=False, postgres_version=POSTGRESQL
+            )
         self._server.start()  # `get_server` starts none that this process has started before, though it ended since
         self._keep_private()
         url = make_url(self._server.get_uri())
