@@ -1,10 +1,10 @@
-"""What an error means in plain words, who can fix it, and which commands fit; and what happens next to a record."""
+"""What an error means in plain words, who can fix it, and which commands fit."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from models.words import Outcome, OwnCategory
 
@@ -220,43 +220,3 @@ def _rejected(  # noqa: PLR0911 - a row each
         "HubSpot said no, and gives no reason that is known here: read its words; its support knows the attempt's id"
     )
     return Advice(means, Who.HUBSPOT, subject.retry)
-
-
-def follows(record: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return per thing that may happen next
-    """Say what happens next to a record.
-
-    `record` has its `id`, `outcome`, its batch's `batch_id`, `after`, `due_at`, `is_due`, `postponed_because`, its
-    account's `stopped` (why it does not send, if so), and its last error as `error`, or none.
-    """
-    error = record["error"] or {}
-    by = (error.get("context") or {}).get("by")
-    match record["outcome"]:
-        case Outcome.DELIVERED:
-            return "delivered: HubSpot shows it" if error else "delivered"
-        case Outcome.PROCESSING:
-            return "is being sent"
-        case Outcome.PENDING if record["after"]:
-            return f"waits for batch {', '.join(map(str, record['after']))}"
-        case Outcome.PENDING if record["stopped"]:
-            return str(record["stopped"])
-        case Outcome.PENDING:
-            because = f" ({record['postponed_because']})" if record["postponed_because"] else ""
-            return f"waits for its turn{because}" if record["is_due"] else f"due at {_at(record['due_at'])}{because}"
-        case Outcome.CANCELED if error.get("category") in {OwnCategory.SUPERSEDED, OwnCategory.CORRECTED}:
-            return f"{error['category'].lower()} by record {by}{_looked_for(error)}"
-    if error.get("resolution") == "dismissed":
-        return f"{record['outcome']}, dismissed: {error['resolved_because']}"
-    if error.get("verify_at") and record["outcome"] == Outcome.UNCONFIRMED:
-        return f"is read back at {_at(error['verify_at'])}"
-    subject = Subject(record_id=record["id"])
-    advice = advise(Outcome(record["outcome"]), error["category"], error["code"], error["message"], subject)
-    return f"{record['outcome']}: {'; '.join(advice.action.splitlines())}{_looked_for(error)}"
-
-
-def _looked_for(error: Mapping[str, Any]) -> str:
-    """Say that a record whose outcome stands may be at HubSpot all the same, where it is looked for."""
-    return f"; it may have arrived, and is read back at {_at(error['verify_at'])}" if error.get("verify_at") else ""
-
-
-def _at(moment: Any) -> str:  # noqa: ANN401 - a datetime
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypedDict
 
 from models.escaping import visible
 from models.words import Identity, State
@@ -51,6 +51,14 @@ MOST_REASONS: Final = 10
 places, and each reason is longer than the place."""
 
 
+class WrittenReason(TypedDict):
+    """A reason as JSON has it."""
+
+    where: str
+    what: str
+    right: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something was refused: where it stands, what is wrong with it, what would be right."""
@@ -58,6 +66,11 @@ class Reason:
     where: str
     what: str
     right: str
+
+    @property
+    def written(self) -> WrittenReason:
+        """Give it as JSON has it."""
+        return {"where": self.where, "what": self.what, "right": self.right}
 
     def __str__(self) -> str:
         """Read as a sentence."""

@@ -1,7 +1,7 @@
 """How a job is done to what is chosen: what is changed, why, to which account."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from models.correction import Change
@@ -45,7 +45,7 @@ class JobParams:
             "change": None if self.change is None else self.change.written,
             "because": self.because or None,
             "use_account": self.use_account,
-            "wrong": [asdict(reason) for reason in self.wrong] or None,
+            "wrong": [reason.written for reason in self.wrong] or None,
             "tally": None if self.tally is None else self.tally.written,
         }
         return {name: value for name, value in facts.items() if value is not None} | dict(self.others)

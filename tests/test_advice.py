@@ -1,14 +1,18 @@
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 import click
 import pytest
 import typer
 
 from cli.app import app
-from models.advice import Subject, Who, advise, follows
-from models.words import Outcome
+from models.advice import Subject, Who, advise
+from models.words import Door, Origin, Outcome, Resolution, State, Status
+from worker.queries.history import PastError
+from worker.queries.person import PersonRecord, follows
 
 REJECTED, UNCONFIRMED, FAILED, CANCELED = Outcome.REJECTED, Outcome.UNCONFIRMED, Outcome.FAILED, Outcome.CANCELED
 V = "AttendanceValidationError."
@@ -81,59 +85,89 @@ def test_while_turnout_looks_for_a_record_nothing_is_to_be_typed() -> None:
 
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
-PENDING: dict[str, Any] = {
-    "id": 12,
-    "outcome": "pending",
-    "after": [],
-    "due_at": AT,
-    "is_due": True,
-    "postponed_because": "",
-    "stopped": "",
-    "error": None,
-}
-SAID: dict[str, Any] = {
-    "category": "GIVEN_UP",
-    "code": "",
-    "message": "HTTP 503; 8 attempts",
-    "context": {},
-    "resolution": None,
-    "verify_at": None,
-    "resolved_because": "",
-}
+PENDING: Final = PersonRecord(
+    id=12,
+    contact="maya@example.com",
+    input={},
+    corrects=None,
+    contact_id=None,
+    account="main",
+    event="7",
+    state=State.REGISTER,
+    outcome=Outcome.PENDING,
+    batch_id=2,
+    status=Status.PENDING,
+    origin=Origin.LIVE,
+    split_from=None,
+    after=[],
+    due_at=AT,
+    is_due=True,
+    postponed_because="",
+    settled_at=None,
+    stopped=None,
+    submission=UUID(int=1),
+    producer="",
+    door=Door.STREAM,
+    received_at=AT,
+    errors=[],
+    next="",
+    batches=[2],
+    attempts=[],
+)
+SAID: Final = PastError(
+    id=5,
+    record_id=12,
+    batch_id=2,
+    attempt_id=None,
+    outcome=FAILED,
+    category="GIVEN_UP",
+    code="",
+    message="HTTP 503; 8 attempts",
+    context={},
+    created_at=AT,
+    verify_at=None,
+    account_id=None,
+    reads=0,
+    resolution=None,
+    resolved_at=None,
+    group_id=None,
+    resolved_because="",
+)
+
+
+def ended(outcome: Outcome, **error: Any) -> PersonRecord:
+    return replace(PENDING, outcome=outcome, errors=[replace(SAID, **error)])
+
+
+SUPERSEDED: Final = ended(CANCELED, category="SUPERSEDED", context={"by": 7})
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("record", "said"),
     [
-        ({}, "waits for its turn"),
-        ({"after": [3, 4]}, "waits for batch 3, 4"),
-        ({"stopped": "account paused: the token"}, "account paused: the token"),
-        ({"is_due": False, "postponed_because": "HTTP 503"}, "due at 2026-03-01 10:00:00Z (HTTP 503)"),
-        ({"outcome": "processing"}, "is being sent"),
-        ({"outcome": "delivered"}, "delivered"),
-        ({"outcome": "delivered", "error": {**SAID, "resolution": "confirmed"}}, "delivered: HubSpot shows it"),
-        ({"outcome": "failed", "error": SAID}, "failed: turnout retry --record 12"),
+        (PENDING, "waits for its turn"),
+        (replace(PENDING, after=[3, 4]), "waits for batch 3, 4"),
+        (replace(PENDING, stopped="account paused: the token"), "account paused: the token"),
+        (replace(PENDING, is_due=False, postponed_because="HTTP 503"), "due at 2026-03-01 10:00:00Z (HTTP 503)"),
+        (replace(PENDING, outcome=Outcome.PROCESSING), "is being sent"),
+        (replace(PENDING, outcome=Outcome.DELIVERED), "delivered"),
+        (ended(Outcome.DELIVERED, resolution=Resolution.CONFIRMED), "delivered: HubSpot shows it"),
+        (ended(FAILED), "failed: turnout retry --record 12"),
+        (ended(UNCONFIRMED, category="UNCONFIRMED", verify_at=AT), "is read back at 2026-03-01 10:00:00Z"),
+        (SUPERSEDED, "superseded by record 7"),
         (
-            {"outcome": "unconfirmed", "error": {**SAID, "category": "UNCONFIRMED", "verify_at": AT}},
-            "is read back at 2026-03-01 10:00:00Z",
-        ),
-        (
-            {"outcome": "canceled", "error": {**SAID, "category": "SUPERSEDED", "context": {"by": 7}}},
-            "superseded by record 7",
-        ),
-        (
-            {"outcome": "failed", "error": {**SAID, "verify_at": AT}},
+            ended(FAILED, verify_at=AT),
             "failed: turnout retry --record 12; it may have arrived, and is read back at 2026-03-01 10:00:00Z",
         ),
         (
-            {"outcome": "canceled", "error": {**SAID, "category": "SUPERSEDED", "context": {"by": 7}, "verify_at": AT}},
+            replace(SUPERSEDED, errors=[replace(SUPERSEDED.errors[0], verify_at=AT)]),
             "superseded by record 7; it may have arrived, and is read back at 2026-03-01 10:00:00Z",
         ),
         (
-            {"outcome": "rejected", "error": {**SAID, "resolution": "dismissed", "resolved_because": "a test"}},
+            ended(REJECTED, resolution=Resolution.DISMISSED, resolved_because="a test"),
             "rejected, dismissed: a test",
         ),
     ],
 )
-def test_what_happens_next_is_said_in_plain_words(facts: dict[str, Any], said: str) -> None:
-    assert follows(PENDING | facts) == said
+def test_what_happens_next_is_said_in_plain_words(record: PersonRecord, said: str) -> None:
+    assert follows(record) == said

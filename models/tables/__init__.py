@@ -19,7 +19,7 @@ from models.tables.accounts import Account
 from models.tables.base import Base, among, fixed, ids, seconds, words
 from models.tables.errors import Error, ErrorContext, ErrorGroup, ReadBack, looked_for
 from models.tables.keys import Key, Secret, Session
-from models.tables.operations import Act, Job, JobItem, Schedule
+from models.tables.operations import Act, Job, JobItem, JobItemResult, Schedule
 from models.tables.queue import BATCH_IDS, NOBODY, RECORD_IDS, Attempt, Batch, Event, Lane, Record
 from models.tables.retention import Erasure, Purged
 from models.tables.schema import SchemaRevision
@@ -43,6 +43,7 @@ __all__ = [
     "Event",
     "Job",
     "JobItem",
+    "JobItemResult",
     "Key",
     "Lane",
     "Notification",

@@ -1,10 +1,14 @@
 """What operators and schedules do: the audit log, jobs with their results, schedules."""
 
+from collections.abc import Sequence
 from datetime import datetime, time
+from typing import TypedDict
 
 from sqlalchemy import ColumnElement, Identity as Identified, Index, SmallInteger, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.input_check import WrittenReason
 from models.tables.base import NOW, Base
 from models.words import Action, Via
 
@@ -88,6 +92,21 @@ class Job(Base):
         return cls.ended_at.is_(None)
 
 
+class JobItemResult(TypedDict, total=False):
+    """What a job keeps of one besides its columns. Releases that run side by side share these names."""
+
+    size: int
+    """Records of a batch when it was pinned."""
+    reasons: Sequence[WrittenReason]
+    """Why it was not done."""
+    difference: Sequence[Sequence[str]]
+    """What a correction changed: the name of each field, what it was, and what it is."""
+    accepted: int
+    """Records that came of a refusal; `duplicates` and `refused` likewise."""
+    duplicates: int
+    refused: int
+
+
 class JobItem(Base):
     """What became of one in a job; where what it is done to was pinned, also what waits for its turn."""
 
@@ -107,8 +126,7 @@ class JobItem(Base):
     """None while it waits for its turn."""
     by: Mapped[int | None]
     """The record that took its place."""
-    result: Mapped[dict[str, object]] = mapped_column(server_default="{}")
-    """Why it was not done (`reasons`), what was changed (`difference`), what it came to."""
+    result: Mapped[JobItemResult] = mapped_column(JSONB, server_default="{}")
 
     @classmethod
     def waits(cls) -> ColumnElement[bool]:

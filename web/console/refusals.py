@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from models.input_check import Reason
@@ -114,7 +114,7 @@ def fix(visit: ConsoleRequest, form: Mapping[str, str]) -> Redirect:
         done = replay_fixed(process.engine, process.rules, fixed, Closer(visit.by.who))
         action.number = int(not done.reasons)
     if done.reasons:
-        keep_draft(process.engine, row.id, {**draft, "reasons": [asdict(reason) for reason in done.reasons]})
+        keep_draft(process.engine, row.id, {**draft, "reasons": [reason.written for reason in done.reasons]})
         return Redirect("", f"/refused/{row.id}")
     said = (
         f"message {row.id} is submitted again: accepted {done.accepted:,}, duplicates {done.duplicates:,},"

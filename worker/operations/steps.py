@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
@@ -10,8 +10,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from models.accept_rules import Rules
 from models.correction import Change
 from models.error_signature import CANCELED, IN_DOUBT
+from models.input_check import Reason
 from models.job_params import JobParams
-from models.tables import Batch, Error, JobItem, Refused
+from models.tables import Batch, Error, JobItem, JobItemResult, Refused
 from models.words import Action, Origin, Resolution
 from worker.database import json
 from worker.operations import cancel, correct, replay, retry
@@ -68,7 +69,7 @@ class ItemResult:
     record_id: int | None = None
     done: bool = True
     by: int | None = None
-    result: Mapping[str, object] = field(default_factory=dict)
+    result: JobItemResult = field(default_factory=JobItemResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class WaitingItem:
     item: int
     record_id: int | None = None
     change: Change | None = None
-    result: Mapping[str, object] = field(default_factory=dict)
+    result: JobItemResult = field(default_factory=JobItemResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class PinnedItem:
     item: int
     record_id: int | None
     change: Change | None
-    result: Mapping[str, Any]
+    result: JobItemResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def _corrected(
     ordered = {record_id: changes[record_id] for record_id in sorted(changes)}
     return [
         ItemResult(ids[one.record_id], one.record_id, one.by is not None, one.by, {
-            "difference": one.difference, "reasons": [asdict(reason) for reason in one.reasons],
+            "difference": one.difference, "reasons": [reason.written for reason in one.reasons],
         })
         for one in correct.correct(on.engine, on.connection, on.rules, origin, ordered, work.until)
     ]  # fmt: skip
@@ -242,11 +243,7 @@ def _items(errors: Sequence[ErrorToRetry], won: set[int]) -> list[ItemResult]:
     return [ItemResult(error.id, error.record_id, error.record_id in won) for error in errors]
 
 
-GONE: Final = {
-    "where": "batch",
-    "what": "was sent, canceled or added to since it was shown",
-    "right": "a new preview of what still waits",
-}
+GONE: Final = Reason("batch", "was sent, canceled or added to since it was shown", "a new preview of what still waits")
 
 
 def _cancel(on: StepContext, work: JobState) -> StepResult | None:
@@ -268,7 +265,7 @@ def _cancel(on: StepContext, work: JobState) -> StepResult | None:
     for batch in found:
         records = cancel.cancel(on.connection, batch.id, largest.get(batch.id))
         if records is None:
-            items.append(ItemResult(batch.id, done=False, result={"reasons": [GONE]} if work.pinned else {}))
+            items.append(ItemResult(batch.id, done=False, result={"reasons": [GONE.written]} if work.pinned else {}))
         else:
             items += [ItemResult(batch.id, record_id) for record_id in records] or [ItemResult(batch.id)]
     return StepResult(items, work.stage, place)
@@ -319,10 +316,12 @@ def _replayed(done: Sequence[Replayed]) -> list[ItemResult]:
     return [ItemResult(one.id, done=not one.reasons, result=_came_to(one)) for one in done]
 
 
-def _came_to(one: Replayed) -> dict[str, object]:
+def _came_to(one: Replayed) -> JobItemResult:
     """Write what became of a refusal; of one that was dismissed there is nothing to say."""
-    told = {name: value for name, value in asdict(one).items() if name != "id"}
-    return told if any(told.values()) else {}
+    if not (one.accepted or one.duplicates or one.refused or one.reasons):
+        return {}
+    reasons = [reason.written for reason in one.reasons]
+    return {"accepted": one.accepted, "duplicates": one.duplicates, "refused": one.refused, "reasons": reasons}
 
 
 STEPS: Final[Mapping[Action, Callable[[StepContext, JobState], StepResult | None]]] = {

@@ -20,8 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from models.input_check import Reason
 from models.outcome import LastError, outcome
-from models.tables import Act, Batch, Job, JobItem, Record, among
+from models.tables import Act, Batch, Job, JobItem, JobItemResult, Record, among
 from models.words import Outcome
 from worker.database import rows_as
 
@@ -38,7 +39,7 @@ class ItemToday:
     record_id: int | None
     done: bool | None
     by: int | None
-    result: Mapping[str, Any]
+    result: JobItemResult
     change: Mapping[str, object] | None
     contact: str | None
     batch_id: int | None
@@ -49,9 +50,8 @@ class ItemToday:
     @property
     def why(self) -> str:
         """Say why it was not done, or what it came to."""
-        if self.result.get("reasons"):
-            said = "{where}: {what}; expected {right}"
-            return "; ".join(said.format(**reason) for reason in self.result["reasons"])
+        if reasons := self.result.get("reasons"):
+            return "; ".join(str(Reason(**reason)) for reason in reasons)
         if self.by is not None:
             return f"record {self.by} took its place"
         if "accepted" in self.result:

@@ -1,18 +1,18 @@
 """What became of a person's records, and of a submission's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Engine, bindparam, func, select, true
 
-from models.advice import follows
+from models.advice import Subject, advise
 from models.input_check import comparable
 from models.outcome import LastError, outcome
 from models.tables import Account, Batch, Event, Key, Notification, Record, Submission
-from models.words import Closing, Door, Origin, Outcome, Stage, State, Status
+from models.words import Closing, Door, Origin, Outcome, OwnCategory, Resolution, Stage, State, Status
 from worker.database import rows_as
 from worker.queries import submissions, waiting
 from worker.queries.history import PastAttempt, PastError, attempts_of, errors_of
@@ -157,11 +157,42 @@ class PersonRecord:
     @property
     def error(self) -> PastError | None:
         """Give its last error in its present batch."""
-        return _last_of(self.errors, self.batch_id)
+        return next((error for error in reversed(self.errors) if error.batch_id == self.batch_id), None)
 
 
-def _last_of(errors: list[PastError], batch_id: int) -> PastError | None:
-    return next((error for error in reversed(errors) if error.batch_id == batch_id), None)
+def follows(record: PersonRecord) -> str:
+    """Say what happens next to a record."""
+    error = record.error
+    match record.outcome:
+        case Outcome.DELIVERED:
+            return "delivered: HubSpot shows it" if error else "delivered"
+        case Outcome.PROCESSING:
+            return "is being sent"
+        case Outcome.PENDING if record.after:
+            return f"waits for batch {', '.join(map(str, record.after))}"
+        case Outcome.PENDING if record.stopped:
+            return record.stopped
+        case Outcome.PENDING:
+            because = f" ({record.postponed_because})" if record.postponed_because else ""
+            return f"waits for its turn{because}" if record.is_due else f"due at {_at(record.due_at)}{because}"
+    assert error is not None, record.id
+    return _follows_error(record, error)
+
+
+def _follows_error(record: PersonRecord, error: PastError) -> str:
+    looked_for = f"; it may have arrived, and is read back at {_at(error.verify_at)}" if error.verify_at else ""
+    if record.outcome == Outcome.CANCELED and error.category in {OwnCategory.SUPERSEDED, OwnCategory.CORRECTED}:
+        return f"{error.category.lower()} by record {error.context.get('by')}{looked_for}"
+    if error.resolution == Resolution.DISMISSED:
+        return f"{record.outcome}, dismissed: {error.resolved_because}"
+    if error.verify_at and record.outcome == Outcome.UNCONFIRMED:
+        return f"is read back at {_at(error.verify_at)}"
+    advice = advise(record.outcome, error.category, error.code, error.message, Subject(record_id=record.id))
+    return f"{record.outcome}: {'; '.join(advice.action.splitlines())}{looked_for}"
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 _THEIRS: Final = (
@@ -207,17 +238,14 @@ def list_records_of(engine: Engine, contact: str, limit: int = 20, before: int |
         batches = {row["id"]: {row["batch_id"], *(one.batch_id for one in of_record[row["id"]])} for row in rows}
         asked = {row["id"]: batches[row["id"]] | {row["split_from"]} - {None} for row in rows}
         calls = attempts_of(connection, set().union(*asked.values()), HISTORY)
-    found = []
-    for row in rows:
-        its = of_record[row["id"]]
-        error = _last_of(its, row["batch_id"])
-        found.append(
-            PersonRecord(
-                **row,
-                errors=its,
-                next=follows({**row, "error": error and asdict(error)}),
-                batches=sorted(batches[row["id"]]),
-                attempts=[call for call in calls if call.batch_id in asked[row["id"]]],
-            )
+    found = [
+        PersonRecord(
+            **row,
+            errors=of_record[row["id"]],
+            next="",
+            batches=sorted(batches[row["id"]]),
+            attempts=[call for call in calls if call.batch_id in asked[row["id"]]],
         )
-    return found
+        for row in rows
+    ]
+    return [replace(record, next=follows(record)) for record in found]
