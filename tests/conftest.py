@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 import uvicorn
 from fastapi.utils import create_model_field
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.util import LRUCache
 from typer.testing import CliRunner, Result
@@ -35,6 +35,7 @@ from tests.support.contexts import open_context
 from tests.support.databases import Databases
 from tests.support.fixtures import Facts, Fail, Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
+from tests.support.parked import Parked, asked_once, connect
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
@@ -127,7 +128,7 @@ def machine_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def databases(machine_dir: Path) -> Iterator[Databases]:
-    """A PostgreSQL of this run's own, which need not outlive a power cut."""
+    """A PostgreSQL of this run's own, which need not outlive a power cut, and whose sessions are kept."""
     server = Postgres(machine_dir)
     url = server.start()
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
@@ -137,7 +138,11 @@ def databases(machine_dir: Path) -> Iterator[Databases]:
         connection.execute(text("SELECT pg_reload_conf()"))
     admin.dispose()
     kept = Databases(url)
-    yield kept
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(PGDialect_psycopg, "connect", connect)
+        patched.setattr(PGDialect_psycopg, "initialize", asked_once(PGDialect_psycopg.initialize))
+        patched.setattr(Parked, "server", make_url(url).query["host"])
+        yield kept
     kept.close()
     server.stop()
 

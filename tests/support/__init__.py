@@ -25,7 +25,7 @@
 - `warm`                processes that start quickly: forks of one that has imported everything
 - `fixtures`            the types of what `conftest.py` gives; `contexts`: a process's context with other settings
 - `before`              what happens right before a function of ours; `deadlines`: calls that run out of time
-- `databases`           a migrated database for each test, emptied for the next
+- `databases`           a migrated database for each test, emptied for the next; `parked`: sessions that stay open
 - `report_files`        attendance reports written from known records; `file_readings`: who of a text counts
 - `dockerfile`, `units` the image's steps and systemd's units, read; `installed`: Turnout as its wheel installs it
 - `deployments`         what Compose and Kubernetes start, read; `documents`: the documents, read

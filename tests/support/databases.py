@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
+from tests.support import parked
 from worker.local import migrate
 
 TEMPLATE = "turnout_template"
@@ -33,7 +34,8 @@ SELECT count(*), sum(hashtextextended(line, 0)) FROM (
     UNION ALL SELECT format('statistics of %s', starelid) FROM pg_statistic WHERE starelid >= 16384
 ) AS everything (line)"""
 """What a database has besides rows, and the transaction that wrote each; oids below 16384 are PostgreSQL's own."""
-_OTHERS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_OTHERS = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL(%s)"""
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 _LARGE = f"{_TABLES} AND pg_relation_size(oid) > 16 * 8192"
 """Deleted rows stay in a table's file: where they have become many, truncating is faster."""
@@ -97,14 +99,15 @@ class Databases:
 
     def give_back(self, name: str) -> None:
         """Empty a database for the next test, or drop it."""
-        if self._emptied(self._connected(name)):
+        if self._emptied(self._connected(name), parked.pids_of(name)):
             self._waiting.append(name)
         else:
             self.leave(name)
             self._admin(f"DROP DATABASE {name} WITH (FORCE)")
 
     def leave(self, name: str) -> None:
-        """Close the connection that is kept to a database, for a test that must be alone to rename or to copy it."""
+        """Close what is kept to a database, for a test that must be alone to rename or to copy it."""
+        parked.leave(name)
         if kept := self._connections.pop(name, None):
             kept.close()
 
@@ -113,9 +116,9 @@ class Databases:
         for name in [*self._connections]:
             self.leave(name)
 
-    def _emptied(self, connection: psycopg.Connection) -> bool:
+    def _emptied(self, connection: psycopg.Connection, ours: list[int]) -> bool:
         ends = time.monotonic() + 0.2  # the server notices a moment later that a client has gone
-        while connection.execute(_OTHERS, prepare=True).rowcount:
+        while connection.execute(_OTHERS, (ours,), prepare=True).rowcount:
             if time.monotonic() > ends:
                 return False
             time.sleep(0.005)
