@@ -35,7 +35,7 @@ from tests.support.contexts import open_context
 from tests.support.databases import Databases
 from tests.support.fixtures import Facts, Fail, Given, Submit, Turnout
 from tests.support.ledger import WHEN, Ledger, fail_all, message, wrong_now
-from tests.support.parked import Parked, asked_once, connect
+from tests.support.parked import Parked, asked_once, connect, leave
 from tests.support.sandbox_server import RunningSandbox, running_sandbox
 from tests.support.services import Postgres, Valkey
 from tests.support.webhook_receiver import Receiver
@@ -158,6 +158,13 @@ def database_url(databases: Databases) -> Iterator[str]:
     name = databases.take()
     yield databases.url_of(name)
     databases.give_back(name)
+
+
+@pytest.fixture
+def new_sessions(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection of this test begins a session: it changes what sessions begin with."""
+    monkeypatch.setattr(Parked, "lent", set())
+    leave(str(make_url(database_url).database))
 
 
 @pytest.fixture(scope="session", autouse=True)

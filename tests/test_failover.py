@@ -44,6 +44,7 @@ def takes_writes(engine: Engine, does: str) -> None:
         connection.exec_driver_sql(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = {does}")
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_a_read_only_answer_ends_its_connection_and_all_that_are_as_old(settings: Settings, engine: Engine) -> None:
     takes_writes(engine, "on")
     here = make_engine(settings)
@@ -57,6 +58,7 @@ def test_a_read_only_answer_ends_its_connection_and_all_that_are_as_old(settings
     here.dispose()
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_a_transaction_is_repeated_on_a_connection_that_takes_writes(settings: Settings, engine: Engine) -> None:
     takes_writes(engine, "on")
     here = make_engine(settings)

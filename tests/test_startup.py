@@ -241,6 +241,7 @@ def test_a_replica_is_waited_for(settings: Settings, odd_redis: Callable[..., st
     assert said == "waits Redis takes no writes (it is a replica): TURNOUT_BROKER_URL must lead to the primary"
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_a_database_that_takes_no_writes_is_waited_for(settings: Settings, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"ALTER DATABASE {engine.url.database} SET default_transaction_read_only = on"))

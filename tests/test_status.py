@@ -378,7 +378,7 @@ def test_an_old_failure_is_a_warning(context: Context, turnout: Turnout) -> None
     assert "warning: notify failed" in turnout("status").output
 
 
-@pytest.mark.usefixtures("well")
+@pytest.mark.usefixtures("well", "new_sessions")
 def test_a_database_that_takes_no_writes_is_said(settings: Settings, engine: Engine, turnout: Turnout) -> None:
     with engine.connect() as connection:
         name = connection.execute(text("SELECT current_database()")).scalar_one()

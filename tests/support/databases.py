@@ -79,6 +79,7 @@ class Databases:
             return self._waiting.pop()
         name = f"t{uuid.uuid4().hex}"
         self._admin(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        parked.Parked.lent.add(name)
         return name
 
     def kept(self, name: str) -> Rows:

@@ -4,7 +4,7 @@ Each test has engines of its own. For each of their connections PostgreSQL would
 catalogs anew, and SQLAlchemy would ask each server what it is: more work than most tests do themselves. `DISCARD ALL`
 leaves nothing of what a session was told; what it has read of the catalogs stays.
 
-Only sessions with the tests' own PostgreSQL are kept, and only by the process that began them.
+Only sessions with databases that are lent to tests are kept, and only by the process that began them.
 """
 
 import os
@@ -31,6 +31,8 @@ class Parked(psycopg.Connection[Any]):
 
     server: ClassVar[str] = ""
     """Where the socket of the server is whose sessions are kept."""
+    lent: ClassVar[set[str]] = set()
+    """The databases whose sessions are kept."""
     kept: ClassVar[defaultdict[str, list[PGconn]]] = defaultdict(list)
     """Sessions, by what they were connected with."""
     made_by: str = ""
@@ -54,10 +56,11 @@ class Parked(psycopg.Connection[Any]):
 
     def close(self) -> None:
         """Keep its session, if another can use it."""
-        others = self.kept[self.made_by]
-        if not self.closed and self.info.host == self.server and len(others) < MOST and _is_as_new(self.pgconn):
-            others.append(self.pgconn)
-            self.pgconn = pq.PGconn()  # an ended one
+        if not self.closed and self.info.host == self.server and self.info.dbname in self.lent:
+            others = self.kept[self.made_by]
+            if len(others) < MOST and _is_as_new(self.pgconn):
+                others.append(self.pgconn)
+                self.pgconn = pq.PGconn()  # an ended one
         super().close()
 
 
