@@ -162,7 +162,7 @@ def database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def new_sessions(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each connection of this test begins a session: it changes what sessions begin with."""
+    """For a test to which it matters whether a session is new: each of its connections begins one."""
     monkeypatch.setattr(Parked, "lent", set())
     leave(str(make_url(database_url).database))
 

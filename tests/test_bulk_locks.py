@@ -160,6 +160,7 @@ class BulkStorm(PurgingStorm):
         run(self.engine, self.rules, Action.DISMISS, chosen, params=JobParams(because="a storm"))
 
 
+@pytest.mark.usefixtures("new_sessions")
 @pytest.mark.parametrize("seed", range(2))
 def test_a_storm_of_corrections_retries_cancels_and_purging_keeps_order_and_books(
     context: Context, settings: Settings, rules: Rules, seed: int

@@ -58,6 +58,7 @@ def storm(
     assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])
 
 
+@pytest.mark.usefixtures("new_sessions")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_loses_nothing_and_keeps_the_order(
     context: Context, settings: Settings, rules: Rules, caplog: pytest.LogCaptureFixture, seed: int
@@ -66,6 +67,7 @@ def test_a_storm_loses_nothing_and_keeps_the_order(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("new_sessions")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", seeds(40, first=100))
 def test_many_storms_lose_nothing_and_keep_the_order(

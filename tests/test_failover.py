@@ -81,6 +81,7 @@ def test_a_connection_that_is_shut_down_is_replaced(engine: Engine, isolation: s
     assert backend(engine) != old
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_no_room_for_a_connection_is_waited_for(settings: Settings, engine: Engine) -> None:
     database = engine.url.database
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -380,6 +380,7 @@ def purging_storm(context: Context, settings: Settings, rules: Rules, seed: int,
     assert not wrong, f"seed {seed} violates:\n" + "\n".join(wrong[:40])
 
 
+@pytest.mark.usefixtures("new_sessions")
 @pytest.mark.parametrize("seed", range(3))
 def test_a_storm_while_everything_is_purged_keeps_order_and_books(
     context: Context, settings: Settings, rules: Rules, seed: int
@@ -387,6 +388,7 @@ def test_a_storm_while_everything_is_purged_keeps_order_and_books(
     purging_storm(context, settings, rules, seed, calls=16)
 
 
+@pytest.mark.usefixtures("new_sessions")
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", seeds(40, first=100))

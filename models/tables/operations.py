@@ -93,7 +93,7 @@ class Job(Base):
 
 
 class JobItemResult(TypedDict, total=False):
-    """What a job keeps of one besides its columns. Releases that run side by side share these names."""
+    """What a job keeps of an item besides its columns. Releases that run side by side share these names."""
 
     size: int
     """Records of a batch when it was pinned."""
@@ -102,7 +102,7 @@ class JobItemResult(TypedDict, total=False):
     difference: Sequence[Sequence[str]]
     """What a correction changed: the name of each field, what it was, and what it is."""
     accepted: int
-    """Records that came of a refusal; `duplicates` and `refused` likewise."""
+    """Of a refusal that was submitted again: how many records were accepted, were duplicates, were refused."""
     duplicates: int
     refused: int
 

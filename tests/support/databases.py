@@ -100,9 +100,10 @@ class Databases:
 
     def give_back(self, name: str) -> None:
         """Empty a database for the next test, or drop it."""
-        if self._emptied(self._connected(name), parked.pids_of(name)):
+        if self._emptied(self._connected(name), name):
             self._waiting.append(name)
         else:
+            parked.Parked.lent.discard(name)
             self.leave(name)
             self._admin(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -117,9 +118,9 @@ class Databases:
         for name in [*self._connections]:
             self.leave(name)
 
-    def _emptied(self, connection: psycopg.Connection, ours: list[int]) -> bool:
+    def _emptied(self, connection: psycopg.Connection, name: str) -> bool:
         ends = time.monotonic() + 0.2  # the server notices a moment later that a client has gone
-        while connection.execute(_OTHERS, (ours,), prepare=True).rowcount:
+        while connection.execute(_OTHERS, (parked.pids_of(name),), prepare=True).rowcount:
             if time.monotonic() > ends:
                 return False
             time.sleep(0.005)

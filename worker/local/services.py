@@ -66,17 +66,17 @@ def _embedded(module: str, server: str, variable: str) -> Any:  # noqa: ANN401 -
 def _one_adds_a_user() -> Iterator[None]:
     """Let one process at a time make the user whom the package runs a server as, where root starts it.
 
-    Of two `useradd` at one moment the second takes the place of the first, whose number then belongs to no user.
+    Where two `useradd` run at once, the second replaces the entry of the first, whose number then belongs to no user.
     """
     if os.geteuid() != 0:
         yield
         return
-    users = os.open("/etc", os.O_RDONLY)
+    lock = os.open("/etc", os.O_RDONLY)
     try:
-        fcntl.flock(users, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(users)
+        os.close(lock)
 
 
 class Postgres:

@@ -318,10 +318,14 @@ def _replayed(done: Sequence[Replayed]) -> list[ItemResult]:
 
 def _came_to(one: Replayed) -> JobItemResult:
     """Write what became of a refusal; of one that was dismissed there is nothing to say."""
-    if not (one.accepted or one.duplicates or one.refused or one.reasons):
-        return {}
     reasons = [reason.written for reason in one.reasons]
-    return {"accepted": one.accepted, "duplicates": one.duplicates, "refused": one.refused, "reasons": reasons}
+    told: JobItemResult = {
+        "accepted": one.accepted,
+        "duplicates": one.duplicates,
+        "refused": one.refused,
+        "reasons": reasons,
+    }
+    return told if any(told.values()) else {}
 
 
 STEPS: Final[Mapping[Action, Callable[[StepContext, JobState], StepResult | None]]] = {

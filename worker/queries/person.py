@@ -175,8 +175,7 @@ def follows(record: PersonRecord) -> str:
         case Outcome.PENDING:
             because = f" ({record.postponed_because})" if record.postponed_because else ""
             return f"waits for its turn{because}" if record.is_due else f"due at {_at(record.due_at)}{because}"
-    assert error is not None, record.id
-    return _follows_error(record, error)
+    return _follows_error(record, error) if error else str(record.outcome)  # so many, or purged just now
 
 
 def _follows_error(record: PersonRecord, error: PastError) -> str:
