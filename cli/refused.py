@@ -130,7 +130,7 @@ def _show_groups(limit: int, *, as_json: bool) -> None:
     for row in rows:
         what = f"account {row.account}" if row.account else row.field
         say(f"{row.how_many} not accepted{f', {what}' if what else ''}: {row.means}", "bold")
-        say(f"  such as {row.sample}: {first_reason(row.reasons)}")
+        say(f"  such as message {row.sample}: {first_reason(row.reasons)}")
         say(f"  who can fix it: {row.who}. {row.action}.")
         for command in row.commands:
             say(f"  {command}")

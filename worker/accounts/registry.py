@@ -97,7 +97,7 @@ class ListedAccount:
         why = f" (it waited because: {self.parked_because})" if self.parked_until else ""
         return (
             f"account {self.name} sends one batch now, to see whether HubSpot takes it{why}. If so, the others follow;"
-            " if not, the account waits again"
+            " if not, the account waits again: `turnout status` says which"
         )
 
 

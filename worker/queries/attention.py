@@ -150,7 +150,8 @@ def _stopped(report: StatusReport) -> Iterator[Finding]:
     for account in report.accounts:
         if account.paused_at:
             since = f"{account.paused_at:%Y-%m-%d %H:%M:%S}Z"
-            text = f"account {account.name} is PAUSED since {since}: {account.paused_because}"
+            because = account.paused_because.removesuffix(f"; then: turnout resume {account.name}")
+            text = f"account {account.name} is PAUSED since {since}: {because}"
             todo = f"fix the cause, then `turnout resume {account.name}`"
             yield Finding(Level.ATTENTION, "account", text, todo, account.name)
     for webhook in report.webhooks:

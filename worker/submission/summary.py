@@ -222,10 +222,8 @@ def _duplicates(facts: FileFacts, receipt: Receipt) -> Iterator[tuple[str, str]]
 def _corrected(corrected: ClosedByFile | None) -> Iterator[tuple[str, str]]:
     if corrected is None:
         return
-    yield (
-        "corrected",
-        f"{counted(corrected.closed, 'earlier message')} that {_was(corrected.closed)} not accepted: closed",
-    )
+    earlier = counted(corrected.closed, "earlier message")
+    yield "corrected", f"{earlier} that {_was(corrected.closed)} not accepted: replaced by this file"
     if corrected.still_open:
         yield "", f"{as_said(corrected.still_open)} still open, of this file and the one it corrects: turnout refused"
 
