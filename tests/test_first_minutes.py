@@ -17,8 +17,8 @@ from tests.support.up import Up
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 QUICKSTART = "docs/quickstart.md"
-START = """make setup                              # builds .venv
-.venv/bin/turnout up                    # everything, in the foreground; Ctrl-C stops it
+START = """make setup
+.venv/bin/turnout up
 """
 
 pytestmark = [

@@ -1,10 +1,16 @@
 """A process that takes nothing although messages wait ends itself; an idle or a busy one does not."""
 
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
 
+import worker.watchdog
 from tests.support.services import Valkey
 from tests.support.worker_processes import PATIENCE
 from worker import heartbeat
@@ -18,6 +24,39 @@ A_SECOND = 1.5
 """What would end has ended by then, where the machine is not busy; where it is, what goes on is looked at less."""
 
 
+class Over(Exception):  # noqa: N818 - no error
+    """A thread that looks again and again ends."""
+
+
+Look = Callable[[Callable[[], None], float], None]
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Let something look again and again in a thread, at most so long; then its thread ends."""
+    over = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if over.wait(seconds):
+            raise Over
+
+    monkeypatch.setattr(worker.watchdog, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+
+    def looking(watch: Callable[[], None], seconds: float) -> None:
+        def run() -> None:
+            with suppress(Over):
+                watch()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        over.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+    return looking
+
+
 class Watched(Protocol):
     """Watches the queue of `deliver`, where `messages` wait, at most so long; gives the statuses it ended with."""
 
@@ -25,17 +64,14 @@ class Watched(Protocol):
 
 
 @pytest.fixture
-def watched(settings: Settings) -> Watched:
+def watched(settings: Settings, look: Look) -> Watched:
     def run(messages: int, work: Activity, seconds: float = A_SECOND) -> list[int]:
         app.conf.update(broker_url=settings.broker_url)
         for _ in range(messages):
             app.send_task(DELIVER, kwargs={"account": "default"})
         ended: list[int] = []
-        thread = threading.Thread(target=watch, args=([DELIVER], work, ended.append, 0.05, 0.3), daemon=True)
-        thread.start()
-        thread.join(seconds)
-        work.changed(1)  # whatever still watches sees a busy process from now on
-        return list(ended)
+        look(partial(watch, [DELIVER], work, ended.append, 0.05, 0.3), seconds)
+        return ended
 
     return run
 
@@ -59,15 +95,12 @@ class Beat(Protocol):
 
 
 @pytest.fixture
-def beat(context: Context, settings: Settings) -> Beat:
+def beat(context: Context, settings: Settings, look: Look) -> Beat:
     def run(seconds: float = A_SECOND) -> list[int]:
         app.conf.update(broker_url=settings.broker_url)
         ended: list[int] = []
-        thread = threading.Thread(target=watch_ticks, args=(context, ended.append, 0.05, 0.3), daemon=True)
-        thread.start()
-        thread.join(seconds)
-        heartbeat.ticked(context)  # whatever still watches sees ticks from now on
-        return list(ended)
+        look(partial(watch_ticks, context, ended.append, 0.05, 0.3), seconds)
+        return ended
 
     return run
 
