@@ -153,6 +153,7 @@ SUPERSEDED: Final = ended(CANCELED, category="SUPERSEDED", context={"by": 7})
         (replace(PENDING, outcome=Outcome.DELIVERED), "delivered"),
         (ended(Outcome.DELIVERED, resolution=Resolution.CONFIRMED), "delivered: HubSpot shows it"),
         (ended(FAILED), "failed: turnout retry --record 12"),
+        (replace(PENDING, outcome=FAILED), "failed"),  # its error is among too many, or was purged just now
         (ended(UNCONFIRMED, category="UNCONFIRMED", verify_at=AT), "is read back at 2026-03-01 10:00:00Z"),
         (SUPERSEDED, "superseded by record 7"),
         (

@@ -378,6 +378,13 @@ def test_an_old_failure_is_a_warning(context: Context, turnout: Turnout) -> None
     assert "warning: notify failed" in turnout("status").output
 
 
+@pytest.mark.usefixtures("well")
+def test_what_to_type_once_the_cause_of_a_pause_is_gone_is_said_once(engine: Engine, turnout: Turnout) -> None:
+    state.pause(engine, account_id(engine), f"no scope; give its app one{state.then_resume('default')}")
+    (line,) = [line for line in turnout("status").output.splitlines() if "PAUSED since" in line and "ACTION" in line]
+    assert line.endswith("no scope; give its app one: fix the cause, then `turnout resume default`")
+
+
 @pytest.mark.usefixtures("well", "new_sessions")
 def test_a_database_that_takes_no_writes_is_said(settings: Settings, engine: Engine, turnout: Turnout) -> None:
     with engine.connect() as connection:

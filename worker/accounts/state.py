@@ -64,6 +64,11 @@ def pause(engine: Engine, account_id: int, because: str) -> None:
     _change(engine, _PAUSE, account=account_id, because=because)
 
 
+def then_resume(name: str) -> str:
+    """Give the end of a reason to pause that says what to type once its cause is gone."""
+    return f"; then: turnout resume {name}"
+
+
 def midnight(moment: ColumnElement[datetime], time_zone: SQLColumnExpression[str]) -> ColumnElement[datetime]:
     """Give when an account's day ends, seen from a moment.
 

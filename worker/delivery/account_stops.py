@@ -83,7 +83,7 @@ def pause(process: Context, to: Destination, because: str, status: int | None, *
         if status == UNAUTHORIZED and token_renewal.outdated(process.engine, to.account_id, to.token_set_at):
             return "HubSpot did not accept a token that has ended or was replaced; the next is sent with another"
         because = f"{because}; {to.remedy(status, reading=reading)}"
-    because = f"{'reading back: ' if reading else ''}{because}; then: turnout resume {to.account}"
+    because = f"{'reading back: ' if reading else ''}{because}{state.then_resume(to.account)}"
     log.error(
         "account paused",
         account=to.account,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from models.counted import counted
+from worker.accounts.state import then_resume
 from worker.failures import Verb, VerbFailure
 from worker.finding import Finding, Level
 from worker.queries.machinery import deliver_to
@@ -150,7 +151,7 @@ def _stopped(report: StatusReport) -> Iterator[Finding]:
     for account in report.accounts:
         if account.paused_at:
             since = f"{account.paused_at:%Y-%m-%d %H:%M:%S}Z"
-            because = account.paused_because.removesuffix(f"; then: turnout resume {account.name}")
+            because = account.paused_because.removesuffix(then_resume(account.name))
             text = f"account {account.name} is PAUSED since {since}: {because}"
             todo = f"fix the cause, then `turnout resume {account.name}`"
             yield Finding(Level.ATTENTION, "account", text, todo, account.name)
