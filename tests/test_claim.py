@@ -24,6 +24,7 @@ from tests.support.ledger import (
     delivered,
     do,
     given_up,
+    in_turn,
     let_pass,
     message,
     outcomes,
@@ -72,6 +73,7 @@ def failed(engine: Engine, submit: Submit, *messages: object, batch_size: int = 
 def test_the_event_served_longest_ago_goes_first(submit: Submit, engine: Engine) -> None:
     submit(message(*people(4), event="big"), batch_size=1)
     submit(message(*people(2), event="small"), batch_size=1)
+    in_turn(engine)
     assert [taken(engine).address.object_id for _ in range(6)] == ["big", "small", "big", "small", "big", "big"]
 
 

@@ -25,6 +25,7 @@ from tests.support.ledger import (
     do,
     fail_all,
     given_up,
+    in_turn,
     message,
     outcomes,
     people,
@@ -145,6 +146,7 @@ def test_what_is_typed_wrong_is_said(turnout: Turnout, words: list[str], said: s
 
 def test_only_what_is_not_delivered_is_corrected(submit: Submit, engine: Engine, turnout: Turnout) -> None:
     submit(message("a@x.org"), message("b@x.org", event="78"))
+    in_turn(engine)
     settled(engine, taken(engine))
     delivered, waiting = ids(engine)
     assert "is delivered" in turnout("correct", str(delivered), "--vid", "7", "--yes", status=1).output

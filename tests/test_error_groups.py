@@ -14,7 +14,20 @@ from models.tables import Error, ErrorGroup
 from models.words import Outcome, Resolution
 from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import cancel
-from tests.support.ledger import CALL, Ledger, ask, do, given_up, message, outcomes, people, settled, taken, wrong_now
+from tests.support.ledger import (
+    CALL,
+    Ledger,
+    ask,
+    do,
+    given_up,
+    in_turn,
+    message,
+    outcomes,
+    people,
+    settled,
+    taken,
+    wrong_now,
+)
 from worker.queries import error_groups
 from worker.queries.job_filter import CancelFilter
 from worker.queries.reconciliation import audit
@@ -78,6 +91,7 @@ def test_failed_canceled_and_unconfirmed_have_groups_too(
     submit: Submit, engine: Engine, ledger: Ledger, facts: Facts
 ) -> None:
     submit(message(*people(3), event="1"), message(*people(2), event="2"), message(*people(1), event="3"))
+    in_turn(engine)
     given_up(engine, taken(engine))
     settled(engine, taken(engine), unconfirmed=[0, 1])
     cancel(engine, CancelFilter())

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, func, update
 from models.tables import Batch, Error
 from tests.support.fixtures import Facts, Submit, Turnout
 from tests.support.jobs import retry
-from tests.support.ledger import Ledger, do, given_up, message, people, postponed, settled, taken
+from tests.support.ledger import Ledger, do, given_up, in_turn, message, people, postponed, settled, taken
 from worker.accounts import state
 from worker.queries.error_filter import Filter
 
@@ -14,6 +14,7 @@ def test_each_record_is_shown_with_its_history_and_what_happens_next(
     submit: Submit, engine: Engine, facts: Facts, turnout: Turnout
 ) -> None:
     submit(message("Ada@example.com", "bob@example.com"), message("ada@example.com", event="78"))
+    in_turn(engine)
     given_up(engine, taken(engine))
     settled(engine, taken(engine))
     retry(engine, 100, Filter())
@@ -49,6 +50,7 @@ def test_what_is_read_back_says_when_and_what_was_superseded_by_which(
     submit: Submit, engine: Engine, facts: Facts
 ) -> None:
     submit(message("a@x.org"), message("b@x.org", event="78"))
+    in_turn(engine)
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
     assert facts("person", "a@x.org")[0]["next"].startswith("is read back at 2")

@@ -27,6 +27,7 @@ from tests.support.ledger import (
     deliver_all,
     do,
     given_up,
+    in_turn,
     message,
     outcomes,
     people,
@@ -70,6 +71,7 @@ def _everything(submit: Submit, engine: Engine) -> None:
     settled(engine, taken(engine), rejected=[0], unconfirmed=[1])
     do(engine, update(Error).values(verify_at=None))
     submit(message("failed@x.org", event="1"), message("canceled@x.org", event="2"))
+    in_turn(engine)
     given_up(engine, taken(engine))
     cancel(engine, CancelFilter(event="2"))
     do(engine, insert(Attempt).values(kind=AttemptKind.READ_BACK, batch_id=None, sent=3))
@@ -116,6 +118,7 @@ def test_a_receipt_goes_when_the_last_of_its_records_has_gone(submit: Submit, en
 
 def test_nothing_that_waits_is_purged(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     submit(message("verified@x.org", event="1"), message("retried@x.org", event="2"), message("p@x.org", event="3"))
+    in_turn(engine)
     settled(engine, taken(engine), unconfirmed=[0])
     given_up(engine, taken(engine))
     retry(engine, 100, Filter())

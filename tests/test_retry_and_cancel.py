@@ -29,6 +29,7 @@ from tests.support.ledger import (
     deliver_all,
     do,
     given_up,
+    in_turn,
     let_pass,
     message,
     outcomes,
@@ -263,6 +264,7 @@ def test_what_is_rejected_beside_a_part_without_an_answer_is_not_looked_for(subm
 
 def test_what_failed_is_looked_for_where_its_last_call_alone_brought_no_answer(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org"), message("b@x.org", event="78"))
+    in_turn(engine)
     settle.give_up(engine, taken(engine), "HTTP 503; 1 attempt", AMBIGUOUS)
     given_up(engine, taken(engine))
     assert is_looked_for(engine) == [("failed", True), ("failed", False)]

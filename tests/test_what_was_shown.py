@@ -31,6 +31,7 @@ from tests.support.ledger import (
     deliver_all,
     do,
     given_up,
+    in_turn,
     message,
     outcomes,
     people,
@@ -77,6 +78,7 @@ def mixed(submit: Submit, engine: Engine, ledger: Ledger) -> str:
     """Three events' records in one group, as a version before this one left them; give the group."""
     for index, (event, number) in enumerate(MIXED.items()):
         submit(of(event, number, 100 * index))
+    in_turn(engine)
     unknown(engine, {"category": "OBJECT_NOT_FOUND", "message": "No marketing event found for NAME"})
     (group, *_) = ledger.errors()
     do(engine, update(Error).values(group_id=group.group_id))

@@ -213,6 +213,11 @@ def outcomes(engine: Engine) -> dict[str, int]:
     return {outcome.value: number for outcome, number in audit(engine).outcomes.items() if number}
 
 
+def in_turn(engine: Engine) -> None:
+    """Let the events be served in the order in which they came: of those never served, chance says which goes first."""
+    do(engine, "UPDATE lanes SET served_at = to_timestamp(event_id) WHERE served_at = '-infinity'")
+
+
 def take(engine: Engine) -> Claim | None:
     return claim(engine, account_id(engine), LEASE)
 
