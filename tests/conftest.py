@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +103,35 @@ def described_once() -> Iterator[None]:
         yield
 
 
+class ShouldExit:
+    """`should_exit` of a server, which wakes the server that it is set for."""
+
+    def __get__(self, server: uvicorn.Server, _: type | None = None) -> bool:
+        return "exits" in vars(server)
+
+    def __set__(self, server: uvicorn.Server, exits: object) -> None:
+        if exits:
+            vars(server)["exits"] = True
+            with suppress(RuntimeError):  # its loop has ended
+                vars(server).get("wake", lambda: None)()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def noticed_soon() -> Iterator[None]:
-    """A server that is asked to stop notices within a hundredth of a second, not a tenth: tests stop a thousand."""
+def noticed_at_once() -> Iterator[None]:
+    """A server that is asked to stop notices at once, not within a tenth of a second: tests stop a thousand."""
 
     async def main_loop(server: uvicorn.Server) -> None:
+        woken = asyncio.Event()
+        vars(server)["wake"] = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         for tick in itertools.count():
             if await server.on_tick(tick):
                 return
-            await asyncio.sleep(0.01)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), 0.1)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(uvicorn.Server, "main_loop", main_loop)
+        patched.setattr(uvicorn.Server, "should_exit", ShouldExit(), raising=False)
         yield
 
 

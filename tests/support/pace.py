@@ -60,8 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage of tests be looked for among what tests make."""
+    """Let the garbage of tests be looked for among what tests make, and rarely."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 

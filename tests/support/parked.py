@@ -2,7 +2,8 @@
 
 Each test has engines of its own. For each of their connections PostgreSQL would start a session, which reads the
 catalogs anew, and SQLAlchemy would ask each server what it is: more work than most tests do themselves. What a session
-was told is forgotten before another test has it; what it has read of the catalogs stays.
+was told is forgotten before another test has it; what it has read of the catalogs stays, and so do the statements that
+psycopg has prepared in it: to parse and to plan them is most of what PostgreSQL does in a test.
 
 Only sessions with databases that are lent to tests are kept. A test for which it matters whether a session is new has
 `new_sessions`.
@@ -12,10 +13,11 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import psycopg
 from psycopg import pq
+from psycopg._preparing import PrepareManager
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
@@ -24,6 +26,19 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 MOST: Final = 4
 """The most sessions that are kept for one connection string."""
+MOST_STATEMENTS: Final = 500
+"""The most statements that a session keeps prepared."""
+_FORGET: Final = b"""
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+DISCARD SEQUENCES; DISCARD TEMP"""
+"""What `DISCARD ALL` does, but for the prepared statements."""
+
+
+class Session(NamedTuple):
+    """A session, and what psycopg has prepared in it."""
+
+    pgconn: PGconn
+    prepared: PrepareManager
 
 
 class Parked(psycopg.Connection[Any]):
@@ -33,33 +48,39 @@ class Parked(psycopg.Connection[Any]):
     """Where the socket of the server is whose sessions are kept."""
     lent: ClassVar[set[str]] = set()
     """The databases whose sessions are kept."""
-    parked: ClassVar[defaultdict[str, list[PGconn]]] = defaultdict(list)
+    parked: ClassVar[defaultdict[str, list[Session]]] = defaultdict(list)
     """Sessions, by their connection strings."""
     conninfo: str = ""
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, Self]:
         session = cls._taken(conninfo)
-        made = cls(session) if session else (yield from super()._connect_gen(conninfo))
+        made = cls(session.pgconn) if session else (yield from super()._connect_gen(conninfo))
         made.conninfo = conninfo
+        if session:
+            made._prepared = session.prepared  # noqa: SLF001 - its own, as psycopg keeps it
+        made.prepare_threshold, made.prepared_max = PrepareManager.prepare_threshold, MOST_STATEMENTS
         return made
 
     @classmethod
-    def _taken(cls, conninfo: str) -> PGconn | None:
+    def _taken(cls, conninfo: str) -> Session | None:
         with suppress(IndexError):
             while True:
                 session = cls.parked[conninfo].pop()
-                if _answers(session):
+                if _answers(session.pgconn):
                     return session
-                session.finish()
+                session.pgconn.finish()
         return None
 
     def close(self) -> None:
         """Keep its session, if another can use it."""
         session = self.pgconn
         if self._may_be_kept() and _forget(session):
+            if _prepared_in(session) != set(self._prepared._names.values()):  # noqa: SLF001 - a test let them differ
+                session.exec_(b"DEALLOCATE ALL")
+                self._prepared = PrepareManager()
             self.pgconn, self._closed = pq.PGconn(), True  # an ended one
-            self.parked[self.conninfo].append(session)
+            self.parked[self.conninfo].append(Session(session, self._prepared))
         else:
             super().close()
 
@@ -84,23 +105,28 @@ def _forget(session: PGconn) -> bool:
         return False
     with suppress(psycopg.Error):
         session.exec_(b"SELECT pg_stat_force_next_flush()")
-        forgot = session.exec_(b"DISCARD ALL").status == ExecStatus.COMMAND_OK
+        forgot = session.exec_(_FORGET).status == ExecStatus.COMMAND_OK
         while session.notifies():
             pass
         return forgot
     return False
 
 
+def _prepared_in(session: PGconn) -> set[bytes | None]:
+    found = session.exec_(b"SELECT name FROM pg_prepared_statements")
+    return {found.get_value(row, 0) for row in range(found.ntuples)}
+
+
 def pids_of(database: str) -> list[int]:
     """Give the processes of the sessions that are kept to a database."""
-    return [session.backend_pid for conninfo in _conninfos_of(database) for session in Parked.parked[conninfo]]
+    return [session.pgconn.backend_pid for conninfo in _conninfos_of(database) for session in Parked.parked[conninfo]]
 
 
 def leave(database: str) -> None:
     """End the sessions that are kept to a database."""
     for conninfo in _conninfos_of(database):
         for session in Parked.parked.pop(conninfo):
-            session.finish()
+            session.pgconn.finish()
 
 
 def _conninfos_of(database: str) -> list[str]:
