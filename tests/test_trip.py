@@ -1,6 +1,6 @@
 """Trips: statements that go to PostgreSQL together are done one after the other, all or none, as if each went alone."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import psycopg
@@ -171,19 +171,20 @@ def prepared(connection: Connection) -> set[str]:
     return {str(name) for name in connection.execute(names).scalars()}
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_what_only_reads_leaves_the_statements_prepared(engine: Engine) -> None:
     for _ in range(10):
-        note(engine)
-    with engine.connect() as connection:
-        assert (before := prepared(connection))
+        with begin(engine) as connection:
+            trip(connection, Query(NOTE, DEFAULT))
     note(engine)
     with engine.connect() as connection:
-        assert prepared(connection) >= before
+        assert prepared(connection)
 
 
+@pytest.mark.usefixtures("new_sessions")
 def test_what_was_to_be_prepared_behind_a_failure_is_prepared_anew(engine: Engine) -> None:
     behind = Query(select(func.lower(bindparam("called"))), DEFAULT)
     for by in (*[1] * 5, 0, 1, 1):
-        with suppress(DBAPIError), begin(engine) as connection:
+        with suppress(DBAPIError) if by == 0 else nullcontext(), begin(engine) as connection:
             trip(connection, Query(DIVIDE, {"by": by}), behind)
             assert by == 1

@@ -186,16 +186,21 @@ def _begins(sets: str) -> Callable[[Connection], None]:
 def _roll_back(connection: Connection) -> None:
     """End a transaction in which nothing failed, as each that only reads ends, and keep the prepared statements.
 
-    Where psycopg rolls back itself, PostgreSQL forgets them all: the next message is accepted as by a new connection.
+    Where psycopg knows of a rollback, PostgreSQL forgets them all: the next message is accepted as by a new connection.
     After an error they do go, for what was to be prepared behind it never was.
     """
     if connection.invalidated:
         return
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    if driver.info.transaction_status == TransactionStatus.INTRANS:
-        with suppress(psycopg.Error):  # psycopg's own, which follows, says what it is
-            driver.execute("ROLLBACK", prepare=False)
+    if driver.info.transaction_status != TransactionStatus.INTRANS:
+        return
+    threshold, driver.prepare_threshold = driver.prepare_threshold, None  # or it would look at what was done
+    try:
+        with suppress(psycopg.Error):  # psycopg's own, which follows, fails too
+            driver.execute("ROLLBACK")
+    finally:
+        driver.prepare_threshold = threshold
 
 
 class _Sessions:

@@ -31,7 +31,7 @@ MOST_STATEMENTS: Final = 500
 _FORGET: Final = b"""
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
 DISCARD SEQUENCES; DISCARD TEMP"""
-"""What `DISCARD ALL` does, but for the prepared statements."""
+"""What `DISCARD ALL` does, but for the prepared statements and their plans."""
 
 
 class Session(NamedTuple):
@@ -59,7 +59,7 @@ class Parked(psycopg.Connection[Any]):
         made.conninfo = conninfo
         if session:
             made._prepared = session.prepared  # noqa: SLF001 - its own, as psycopg keeps it
-        made.prepare_threshold, made.prepared_max = PrepareManager.prepare_threshold, MOST_STATEMENTS
+        made.prepared_max = MOST_STATEMENTS
         return made
 
     @classmethod
