@@ -204,6 +204,10 @@ INDEX = """
 """A substantial change as CONTRIBUTING.md asks for it: a column, its rows filled by steps, a check, an index."""
 
 
+LATER = "SELECT count(*) AS number FROM records WHERE origin = 'later'"
+"""How many records came after the substantial change; of those delivered since then, some came before it."""
+
+
 def change_much(engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Apply the substantial change, under load: every row of before is filled, also of those that came meanwhile."""
     there = ask(engine, "SELECT count(*) FROM records")[0][0]
@@ -274,7 +278,7 @@ def test_an_upgrade_under_load_side_by_side_and_rolled_back_loses_nothing(
                     assert producer.read(other, path)["accepted"] == producer.read(port, path)["accepted"] == 1
                 change_much(engine, tmp_path, monkeypatch)
                 go_on(old, new)
-                assert ask(engine, "SELECT count(*) FROM records WHERE origin = 'later'")[0][0] > 1_000
+                until(lambda: ask(engine, LATER)[0].number > 1_000, 120, old.logs)
                 old.stop()
                 go_on(new)
                 old.start()
