@@ -1,12 +1,11 @@
 """Trips: statements that go to PostgreSQL together are done one after the other, all or none, as if each went alone."""
 
-from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import psycopg
 import pytest
 from psycopg import Pipeline
-from sqlalchemy import Connection, Engine, bindparam, event, func, insert, literal_column, select, text, update
+from sqlalchemy import Engine, bindparam, event, func, insert, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from models.tables import Account, Event, Lane
@@ -164,27 +163,3 @@ def test_a_trip_is_one_execution_with_its_begin_and_its_commit(engine: Engine) -
     finally:
         event.remove(engine, "before_cursor_execute", count)
     assert made == ["trip"]
-
-
-def prepared(connection: Connection) -> set[str]:
-    names = text("SELECT name FROM pg_prepared_statements")
-    return {str(name) for name in connection.execute(names).scalars()}
-
-
-@pytest.mark.usefixtures("new_sessions")
-def test_what_only_reads_leaves_the_statements_prepared(engine: Engine) -> None:
-    for _ in range(10):
-        with begin(engine) as connection:
-            trip(connection, Query(NOTE, DEFAULT))
-    note(engine)
-    with engine.connect() as connection:
-        assert prepared(connection)
-
-
-@pytest.mark.usefixtures("new_sessions")
-def test_what_was_to_be_prepared_behind_a_failure_is_prepared_anew(engine: Engine) -> None:
-    behind = Query(select(func.lower(bindparam("called"))), DEFAULT)
-    for by in (*[1] * 5, 0, 1, 1):
-        with suppress(DBAPIError) if by == 0 else nullcontext(), begin(engine) as connection:
-            trip(connection, Query(DIVIDE, {"by": by}), behind)
-            assert by == 1

@@ -4,7 +4,6 @@ import re
 import stat
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo, TransactionStatus
+from psycopg.pq import Conninfo
 from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -106,7 +105,6 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
     event.listen(engine, "do_execute_no_params", lambda cursor, _, context: begin_late(begins_trip, cursor, context))
     sessions = _Sessions()
     event.listen(engine, "connect", sessions.connected)
-    event.listen(engine, "rollback", _roll_back)
     event.listen(engine, "checkout", _check_still_primary)
     event.listen(engine, "handle_error", sessions.failed)
     return engine
@@ -181,26 +179,6 @@ def _begins(sets: str) -> Callable[[Connection], None]:
         connection.exec_driver_sql(f"BEGIN{isolation}; {sets}; {last}")
 
     return begin
-
-
-def _roll_back(connection: Connection) -> None:
-    """End a transaction in which nothing failed, as each that only reads ends, and keep the prepared statements.
-
-    Where psycopg knows of a rollback, PostgreSQL forgets them all: the next message is accepted as by a new connection.
-    After an error they do go, for what was to be prepared behind it never was.
-    """
-    if connection.invalidated:
-        return
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    if driver.info.transaction_status != TransactionStatus.INTRANS:
-        return
-    threshold, driver.prepare_threshold = driver.prepare_threshold, None  # or it would look at what was done
-    try:
-        with suppress(psycopg.Error):  # psycopg's own, which follows, fails too
-            driver.execute("ROLLBACK")
-    finally:
-        driver.prepare_threshold = threshold
 
 
 class _Sessions:

@@ -72,6 +72,16 @@ class Parked(psycopg.Connection[Any]):
                 session.pgconn.finish()
         return None
 
+    def _rollback_gen(self) -> Generator[Any, Any, None]:
+        """Roll back, and keep what is prepared: psycopg lets go of it, and most tests read and roll back."""
+        kept = self._prepared
+        if self.info.transaction_status == TransactionStatus.INTRANS:
+            self._prepared = PrepareManager()
+        try:
+            yield from super()._rollback_gen()
+        finally:
+            self._prepared = kept
+
     def close(self) -> None:
         """Keep its session, if another can use it."""
         session = self.pgconn
