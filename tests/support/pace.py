@@ -13,6 +13,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from worker.garbage import collect_rarely
+
 SERVED: Final = {"api", "browser", "console", "operator", "receiver", "sandbox", "sending", "viewer"}
 """Fixtures that start a server or a browser for each test."""
 WHOLE_FILES: Final = {
@@ -62,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """Let the garbage of tests be looked for among what tests make, and rarely."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    collect_rarely()
     gc.enable()
 
 
