@@ -24,7 +24,7 @@ class SandboxServer(uvicorn.Server):
     def __init__(
         self, options: SandboxOptions, host: str = "127.0.0.1", port: int = 0, ready: Callable[[], None] = lambda: None
     ) -> None:
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port)
         self._ready = ready
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         super().__init__(
@@ -61,7 +61,7 @@ class SandboxServer(uvicorn.Server):
         self.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Open the socket as a TCP one by name: asyncio sends without Nagle's delay only on those.
 
     `socket.create_server` leaves the protocol at 0; every answer then waited 40 ms for the client's delayed ACK.

@@ -48,7 +48,7 @@ def proxy(settings: Settings) -> Iterator[Proxy]:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path, appendonly="yes")
+    server = Valkey(tmp_path, appendfsync="always")
     yield server
     server.stop()
 

@@ -25,7 +25,7 @@ from worker.stream import Entries, Stream
 
 
 def test_what_waits_in_the_stream_outlives_a_redis_that_is_killed(tmp_path: Path) -> None:
-    valkey = Valkey(tmp_path)
+    valkey = Valkey(tmp_path, appendfsync="always")
     with redis.Redis.from_url(valkey.url) as client:
         stream = Stream(client)
         stream.join()

@@ -47,7 +47,7 @@ def everything_is_accounted_for(engine: Engine, sandbox: object, handed: int) ->
     """The books balance, and every record is delivered: where a kill left it unconfirmed, by proof."""
     books = audit(engine)
     assert books.balanced, books
-    assert books.accepted == handed
+    assert books.accepted == handed, f"{books.accepted} were accepted, not {handed}: {books}"
     assert books.accepted == books.outcomes["delivered"], books  # type: ignore[index]
     held = {(row["contact"], row["event"], row["state"], row["occurredAt"]) for row in sandbox.participations()}  # type: ignore[attr-defined]
     stored = [

@@ -13,13 +13,13 @@ from sqlalchemy import select
 
 from models.tables import Account
 from models.words import Role
+from sandbox.server import listen
 from tasks.deliver import deliver
 from tests.support.background import beside
 from web.long_poll import LongPoll
 from web.server import Server
 from worker.auth import keys
 from worker.context import Context
-from worker.local.services import free_port
 
 WHEN = 1_767_225_600_000
 BY_EMAIL = "/marketing/v3/marketing-events/attendance/webinar-42/register/email-create?externalAccountId=acme"
@@ -67,15 +67,17 @@ def key_for(context: Context, name: str, role: Role = Role.PRODUCER, *accounts: 
 @contextmanager
 def running_server(context: Context, port: int | None = None) -> Iterator[str]:
     """Run a web process until the block ends; give its address."""
-    server = Server(context, "127.0.0.1", port := port or free_port())
-    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    socket = listen("127.0.0.1", port or 0)
+    host, port = socket.getsockname()
+    server = Server(context, host, port)
+    thread = threading.Thread(target=server.run, args=([socket],), name="web", daemon=True)
     thread.start()
     try:
         ends = time.monotonic() + 60
         while not server.started:
             assert time.monotonic() < ends, "the API did not open"
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
+            time.sleep(0.002)
+        yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
         thread.join(30)

@@ -5,12 +5,13 @@ The wheels are the extra `embedded`: what runs in production on servers of its o
 
 import fcntl
 import os
+import random
 import socket
 import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -175,10 +176,13 @@ def valkey_command(kept_in: Path, port: int, password: str) -> list[str]:
 
 
 def free_port() -> int:
-    """Find a port of the loopback that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port of the loopback that nobody listens on, and that no system gives to a connection meanwhile."""
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(10_000, 32_768)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_taken(port: int) -> bool:
