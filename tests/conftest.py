@@ -23,6 +23,7 @@ from typer.testing import CliRunner, Result
 
 import tasks.deliver
 import web.long_poll
+import web.server
 import worker.context
 import worker.database
 import worker.queue.claim
@@ -116,9 +117,19 @@ class ShouldExit:
                 vars(server).get("wake", lambda: None)()
 
 
+class HastyAsyncio:
+    """`asyncio`, but that a pause of a server takes a twentieth."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def noticed_at_once() -> Iterator[None]:
-    """A server that is asked to stop notices at once, not within a tenth of a second: tests stop a thousand."""
+def stopped_at_once() -> Iterator[None]:
+    """A server that is asked to stop notices at once, and pauses for milliseconds only: tests stop a thousand."""
 
     async def main_loop(server: uvicorn.Server) -> None:
         woken = asyncio.Event()
@@ -132,13 +143,21 @@ def noticed_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(uvicorn.Server, "main_loop", main_loop)
         patched.setattr(uvicorn.Server, "should_exit", ShouldExit(), raising=False)
+        patched.setattr(uvicorn.server, "asyncio", HastyAsyncio())
+        patched.setattr(web.server, "ACCEPTED", 0.02)
         yield
+
+
+def in_memory() -> str | None:
+    """Give a folder that is kept in memory, where there is one with room: PostgreSQL writes and deletes many files."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 4 * 2**30 else None
 
 
 @pytest.fixture(scope="session")
 def machine_dir() -> Iterator[Path]:
     """A short path: PostgreSQL's socket lies in it."""
-    path = Path(tempfile.mkdtemp(prefix="turnout-"))
+    path = Path(tempfile.mkdtemp(prefix="turnout-", dir=in_memory()))
     path.chmod(0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -214,10 +233,7 @@ def read_settings() -> Settings:
 @pytest.fixture
 def settings(read_settings: Settings, database_url: str, valkey: Valkey, tmp_path: Path) -> Settings:
     """Settings of this test's own: its database, an empty Valkey."""
-    import redis
-
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
+    valkey.empty()
     own = {"database_url": database_url, "broker_url": valkey.url, "data_dir": tmp_path / "data"}
     return read_settings.model_copy(update=own)
 

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from tests.planted_bugs import LIST, PAGE, ROOT, Bug, bugs, read_report, rows_of
 
 BUGS = bugs()
+
+
+@cache
+def functions_of(file: str) -> set[str]:
+    return {node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
@@ -24,8 +30,7 @@ def test_each_is_expected_to_be_caught_by_tests_that_are_there(bug: Bug) -> None
     assert bug.tests
     for test in bug.tests:
         file, _, name = test.partition("::")
-        defined = ast.parse((ROOT / file).read_text()).body
-        assert not name or name in {one.name for one in defined if isinstance(one, ast.FunctionDef)}, test
+        assert not name or name in functions_of(file), test
 
 
 def test_no_two_are_the_same() -> None:

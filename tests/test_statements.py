@@ -42,7 +42,8 @@ RAW = dict(raw_statements())
 
 
 def test_every_raw_statement_is_found() -> None:
-    assert len(RAW) == sum(len(list(calls_of_text(ast.parse(path.read_text())))) for path in SOURCES if is_sql(path))
+    trees = [ast.parse(path.read_text()) for path in SOURCES]
+    assert len(RAW) == sum(len(list(calls_of_text(tree))) for tree in trees if is_sql(tree))
 
 
 @pytest.mark.parametrize("name", [name for name, raw in RAW.items() if not raw.text.startswith("ALTER SYSTEM")])
@@ -71,9 +72,8 @@ def test_words_in_raw_statements_are_those_of_their_columns() -> None:
     assert [found for found in compared if found[2] not in set(WORDS[found[1]])] == []
 
 
-def is_sql(path: Path) -> bool:
-    """Say whether a file can write SQL, so that its `text` is SQLAlchemy's."""
-    tree = ast.parse(path.read_text())
+def is_sql(tree: ast.AST) -> bool:
+    """Say whether a module can write SQL, so that its `text` is SQLAlchemy's."""
     return any(isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy" for node in ast.walk(tree))
 
 
@@ -89,9 +89,9 @@ def test_sources_are_read() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_raw_sql_is_a_constant_of_its_module(path: Path) -> None:
-    if not is_sql(path):
-        return
     tree = ast.parse(path.read_text())
+    if not is_sql(tree):
+        return
     constants = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
     whole = {id(call) for constant in constants if constant is not None for call in calls_of_text(constant)}
     for call in calls_of_text(tree):

@@ -26,6 +26,8 @@ KEEP_ALIVE: Final = 75
 """Seconds, as proxies have it: uvicorn's 5 would close connections under a client that pauses."""
 STOPPING: Final = 20
 """Seconds that a request under way may take when the process stops."""
+ACCEPTED: Final = 0.1
+"""Seconds within which what was accepted just before the process stops is a connection."""
 
 
 class ImpatientProtocol(H11Protocol):
@@ -133,7 +135,7 @@ class Server(uvicorn.Server):
             listening.close()
         # What was accepted just before is a connection by then, and is told to end with the others: uvicorn forgets it,
         # and would wait for a client that keeps its connection open until `STOPPING` is over.
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ACCEPTED)
         await super().shutdown(sockets)
         for threaded in self._threaded:
             threaded.end()

@@ -66,7 +66,8 @@ class Databases:
         connection = self._connected(TEMPLATE)
         self._layout = connection.execute(_LAYOUT).fetchone()
         self._tables = [name for (name,) in connection.execute(_TABLES)]
-        self._delete = SQL("; ").join(SQL("DELETE FROM {}").format(Identifier(name)) for name in self._tables)
+        deletes = (SQL("{0} AS (DELETE FROM {0})").format(Identifier(name)) for name in self._tables)
+        self._delete = SQL("WITH {} SELECT pg_stat_reset()").format(SQL(", ").join(deletes))
         self._empty = self.kept(TEMPLATE)
         self.leave(TEMPLATE)  # it is copied
 
@@ -133,12 +134,12 @@ class Databases:
         large = [Identifier(name) for (name,) in connection.execute(_LARGE, prepare=True)]
         if large:
             connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(large)))
-        connection.execute(self._delete)
+        connection.execute(self._delete, prepare=True)
         for name, copied in kept.rows.items():
             with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(name))) as copy:
                 copy.write(copied)
         places = SQL(", ").join(SQL("setval({}, {}, {})").format(*sequence) for sequence in kept.sequences)
-        connection.execute(SQL("SELECT {}, pg_stat_reset()").format(places))
+        connection.execute(SQL("SELECT {}").format(places))
 
     def _connected(self, name: str) -> psycopg.Connection:
         """Give the connection that is kept to a database: a new one where a test has ended it."""

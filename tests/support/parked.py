@@ -29,9 +29,14 @@ MOST: Final = 4
 MOST_STATEMENTS: Final = 500
 """The most statements that a session keeps prepared."""
 _FORGET: Final = b"""
+SELECT pg_stat_force_next_flush();
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
-DISCARD SEQUENCES; DISCARD TEMP"""
-"""What `DISCARD ALL` does, but for the prepared statements and their plans."""
+DISCARD SEQUENCES; DISCARD TEMP;
+SELECT name FROM pg_prepared_statements"""
+"""What `DISCARD ALL` does, but for the prepared statements and their plans, which it names.
+
+What the session counted is counted now, not for the next test.
+"""
 
 
 class Session(NamedTuple):
@@ -85,8 +90,8 @@ class Parked(psycopg.Connection[Any]):
     def close(self) -> None:
         """Keep its session, if another can use it."""
         session = self.pgconn
-        if self._may_be_kept() and _forget(session):
-            if _prepared_in(session) != set(self._prepared._names.values()):  # noqa: SLF001 - a test let them differ
+        if self._may_be_kept() and (prepared := _forget(session)) is not None:
+            if prepared != set(self._prepared._names.values()):  # noqa: SLF001 - a test let them differ
                 session.exec_(b"DEALLOCATE ALL")
                 self._prepared = PrepareManager()
             self.pgconn, self._closed = pq.PGconn(), True  # an ended one
@@ -109,22 +114,17 @@ def _answers(session: PGconn) -> bool:
     return False
 
 
-def _forget(session: PGconn) -> bool:
-    """Let it forget what it was told; say whether it did. What it counted is counted now, not for the next test."""
+def _forget(session: PGconn) -> set[bytes | None] | None:
+    """Let it forget what it was told, and name what it keeps prepared; None where it cannot."""
     if session.transaction_status != TransactionStatus.IDLE or session.pipeline_status != PipelineStatus.OFF:
-        return False
+        return None
     with suppress(psycopg.Error):
-        session.exec_(b"SELECT pg_stat_force_next_flush()")
-        forgot = session.exec_(_FORGET).status == ExecStatus.COMMAND_OK
+        kept = session.exec_(_FORGET)
         while session.notifies():
             pass
-        return forgot
-    return False
-
-
-def _prepared_in(session: PGconn) -> set[bytes | None]:
-    found = session.exec_(b"SELECT name FROM pg_prepared_statements")
-    return {found.get_value(row, 0) for row in range(found.ntuples)}
+        if kept.status == ExecStatus.TUPLES_OK:
+            return {kept.get_value(row, 0) for row in range(kept.ntuples)}
+    return None
 
 
 def pids_of(database: str) -> list[int]:

@@ -18,30 +18,36 @@ class Valkey:
         more = [word for name, value in options.items() for word in (f"--{name}", *value.split())]
         self._command = [*valkey_command(data_dir, self.port, ""), *more]
         self._log = data_dir / "valkey.log"
+        self._client = redis.Redis(port=self.port)
         self.start()
 
     def start(self, **options: str) -> None:
         command = [*self._command, *(word for name, value in options.items() for word in (f"--{name}", value))]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        client = redis.Redis(port=self.port)
         until = time.monotonic() + 60
         while True:
             try:
-                client.ping()
+                self._client.ping()
             except redis.RedisError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02)
             else:
-                client.close()
                 return
 
+    def empty(self) -> None:
+        """Let it hold nothing."""
+        self._client.flushall()
+
     def kill(self) -> None:
+        """Kill it: what it answered last is lost, unless it was made with `appendfsync="always"`."""
         self.process.kill()
         self.process.wait()
+        self._client.close()
 
     def stop(self) -> None:
+        self._client.close()
         self.process.terminate()
         self.process.wait(10)
 
