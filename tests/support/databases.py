@@ -67,7 +67,7 @@ class Databases:
         self._layout = connection.execute(_LAYOUT).fetchone()
         self._tables = [name for (name,) in connection.execute(_TABLES)]
         deletes = (SQL("{0} AS (DELETE FROM {0})").format(Identifier(name)) for name in self._tables)
-        self._delete = SQL("WITH {} SELECT pg_stat_reset()").format(SQL(", ").join(deletes))
+        self._delete = SQL("WITH {} SELECT").format(SQL(", ").join(deletes))
         self._empty = self.kept(TEMPLATE)
         self.leave(TEMPLATE)  # it is copied
 
@@ -139,7 +139,7 @@ class Databases:
             with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(name))) as copy:
                 copy.write(copied)
         places = SQL(", ").join(SQL("setval({}, {}, {})").format(*sequence) for sequence in kept.sequences)
-        connection.execute(SQL("SELECT {}").format(places))
+        connection.execute(SQL("SELECT {}, pg_stat_reset()").format(places))
 
     def _connected(self, name: str) -> psycopg.Connection:
         """Give the connection that is kept to a database: a new one where a test has ended it."""
