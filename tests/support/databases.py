@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
@@ -52,6 +52,11 @@ class Rows:
     sequences: Sequence[TupleRow]
 
 
+def _places(kept: Rows) -> Composed:
+    """Write where the sequences are to be."""
+    return SQL(", ").join(SQL("setval({}, {}, {})").format(*sequence) for sequence in kept.sequences)
+
+
 class Databases:
     """The databases on one server: `take` gives a test one, `give_back` takes it when the test is over."""
 
@@ -68,7 +73,7 @@ class Databases:
         self._tables = [name for (name,) in connection.execute(_TABLES)]
         deletes = (SQL("{0} AS (DELETE FROM {0})").format(Identifier(name)) for name in self._tables)
         self._delete = SQL("WITH {} SELECT").format(SQL(", ").join(deletes))
-        self._empty = self.kept(TEMPLATE)
+        self._refill = self._refilling(connection, self.kept(TEMPLATE))
         self.leave(TEMPLATE)  # it is copied
 
     def url_of(self, name: str) -> str:
@@ -97,7 +102,11 @@ class Databases:
         """Let a database hold just these rows, once nobody has a transaction open in it."""
         connection = self._connected(name)
         with connection.transaction():
-            self._fill(connection, kept)
+            self._clear(connection)
+            for table, copied in kept.rows.items():
+                with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(table))) as copy:
+                    copy.write(copied)
+            connection.execute(SQL("SELECT {}, pg_stat_reset()").format(_places(kept)))
 
     def give_back(self, name: str) -> None:
         """Empty a database for the next test, or drop it."""
@@ -127,19 +136,26 @@ class Databases:
             time.sleep(0.005)
         if connection.execute(_LAYOUT, prepare=True).fetchone() != self._layout:
             return False
-        self._fill(connection, self._empty)
+        self._clear(connection)
+        connection.execute(self._refill, prepare=True)
         return True
 
-    def _fill(self, connection: psycopg.Connection, kept: Rows) -> None:
+    def _clear(self, connection: psycopg.Connection) -> None:
         large = [Identifier(name) for (name,) in connection.execute(_LARGE, prepare=True)]
         if large:
             connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(large)))
         connection.execute(self._delete, prepare=True)
-        for name, copied in kept.rows.items():
-            with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(Identifier(name))) as copy:
-                copy.write(copied)
-        places = SQL(", ").join(SQL("setval({}, {}, {})").format(*sequence) for sequence in kept.sequences)
-        connection.execute(SQL("SELECT {}, pg_stat_reset()").format(places))
+
+    def _refilling(self, connection: psycopg.Connection, kept: Rows) -> Composed:
+        """Make one statement that inserts just these rows."""
+        inserts = []
+        for table in kept.rows:
+            name = Identifier(table)
+            told = connection.execute(SQL("SELECT json_agg({0})::text FROM {0}").format(name)).fetchone()
+            assert told is not None
+            rows = SQL("SELECT * FROM json_populate_recordset(NULL::{}, {})").format(name, told[0])
+            inserts.append(SQL("{0} AS (INSERT INTO {0} OVERRIDING SYSTEM VALUE {1})").format(name, rows))
+        return SQL("WITH {} SELECT {}, pg_stat_reset()").format(SQL(", ").join(inserts), _places(kept))
 
     def _connected(self, name: str) -> psycopg.Connection:
         """Give the connection that is kept to a database: a new one where a test has ended it."""

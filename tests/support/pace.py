@@ -24,6 +24,7 @@ WHOLE_FILES: Final = {
         "console_browser",
         "console_story",
         "demo",
+        "each_call",
         "first_minutes",
         "installed",
         "many_hosts",
