@@ -35,7 +35,7 @@ from tests.support.up import Up
 from tests.support.worker_processes import until
 from worker import data_dir as kept_here
 from worker.auth import keys
-from worker.local.services import Postgres
+from worker.local.services import Postgres, free_port
 from worker.local.stack import Machine
 from worker.operations import audit_log
 from worker.setting_sources import SettingsError
@@ -241,18 +241,23 @@ def test_its_link_signs_in_and_stands_nowhere_but_on_the_terminal(up: Up) -> Non
     assert f"up-{user} operator" in words(answer.text)
     assert visitor.get(link).status_code == 410
     assert [key["name"] for key in up.facts("keys") if key["role"] == "operator"] == [f"up-{user}"]
-    kept = dict(contents(path for path in (up.home / "data").rglob("*") if path.name != "secret.key"))
-    assert any(path.name == "web.log" for path in kept)
-    assert [path for path, content in kept.items() if secret.encode() in content] == []
+    kept = (path for path in (up.home / "data").rglob("*") if path.name != "secret.key")
+    holds_it = {path: secret.encode() in content for path, content in contents(kept)}
+    assert any(path.name == "web.log" for path in holds_it)
+    assert [path for path, holds in holds_it.items() if holds] == []
 
 
-def test_a_free_port_is_one_that_nobody_listens_on_and_no_connection_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_port_is_listened_on_by_no_program_and_given_to_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert max(worker.local.services.free_port() for _ in range(100)) < given
+    free = max(free_port() for _ in range(100))
+    assert free < given
     with listen("127.0.0.1", 0) as taken:
-        tried = iter([taken.getsockname()[1], free := worker.local.services.free_port()])
-        monkeypatch.setattr(random.SystemRandom, "randrange", lambda *_: next(tried))
-        assert worker.local.services.free_port() == free
+        tried = [taken.getsockname()[1]]
+        monkeypatch.setattr(random.SystemRandom, "sample", lambda *_: tried)
+        with pytest.raises(OSError, match="in use"):
+            free_port()
+        tried.append(free)
+        assert free_port() == free
 
 
 def test_where_its_lines_go_to_a_file_it_prints_no_link(

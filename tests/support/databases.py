@@ -57,6 +57,18 @@ def _places(kept: Rows) -> Composed:
     return SQL(", ").join(SQL("setval({}, {}, {})").format(*sequence) for sequence in kept.sequences)
 
 
+def _refilling(connection: psycopg.Connection, kept: Rows) -> Composed:
+    """Make one statement that inserts the rows of the template, and sets its sequences."""
+    inserts = []
+    for table in kept.rows:
+        name = Identifier(table)
+        told = connection.execute(SQL("SELECT json_agg({0})::text FROM {0}").format(name)).fetchone()
+        assert told is not None
+        rows = SQL("SELECT * FROM json_populate_recordset(NULL::{}, {})").format(name, told[0])
+        inserts.append(SQL("{0} AS (INSERT INTO {0} OVERRIDING SYSTEM VALUE {1})").format(name, rows))
+    return SQL("WITH {} SELECT {}, pg_stat_reset()").format(SQL(", ").join(inserts), _places(kept))
+
+
 class Databases:
     """The databases on one server: `take` gives a test one, `give_back` takes it when the test is over."""
 
@@ -73,7 +85,7 @@ class Databases:
         self._tables = [name for (name,) in connection.execute(_TABLES)]
         deletes = (SQL("{0} AS (DELETE FROM {0})").format(Identifier(name)) for name in self._tables)
         self._delete = SQL("WITH {} SELECT").format(SQL(", ").join(deletes))
-        self._refill = self._refilling(connection, self.kept(TEMPLATE))
+        self._refill = _refilling(connection, self.kept(TEMPLATE))
         self.leave(TEMPLATE)  # it is copied
 
     def url_of(self, name: str) -> str:
@@ -145,17 +157,6 @@ class Databases:
         if large:
             connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(large)))
         connection.execute(self._delete, prepare=True)
-
-    def _refilling(self, connection: psycopg.Connection, kept: Rows) -> Composed:
-        """Make one statement that inserts just these rows."""
-        inserts = []
-        for table in kept.rows:
-            name = Identifier(table)
-            told = connection.execute(SQL("SELECT json_agg({0})::text FROM {0}").format(name)).fetchone()
-            assert told is not None
-            rows = SQL("SELECT * FROM json_populate_recordset(NULL::{}, {})").format(name, told[0])
-            inserts.append(SQL("{0} AS (INSERT INTO {0} OVERRIDING SYSTEM VALUE {1})").format(name, rows))
-        return SQL("WITH {} SELECT {}, pg_stat_reset()").format(SQL(", ").join(inserts), _places(kept))
 
     def _connected(self, name: str) -> psycopg.Connection:
         """Give the connection that is kept to a database: a new one where a test has ended it."""

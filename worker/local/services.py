@@ -11,7 +11,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -176,13 +176,20 @@ def valkey_command(kept_in: Path, port: int, password: str) -> list[str]:
 
 
 def free_port() -> int:
-    """Find a port of the loopback that nobody listens on, and that no system gives to a connection meanwhile."""
-    chance = random.SystemRandom()
-    while True:
-        port = chance.randrange(10_000, 32_768)
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """Find a port of the loopback that no program listens on.
+
+    It lies below those that systems give to connections, so no connection takes it before it is used. `OSError` says
+    why none of a hundred could be had.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 32_768), 100):
+        with closing(socket.socket()) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                refused = error
+            else:
+                return port
+    raise refused
 
 
 def is_taken(port: int) -> bool:
