@@ -9,7 +9,7 @@ from sqlalchemy import text
 from models.accept_rules import Rules
 from tests.support.ledger import ask
 from tests.support.seeds import seeds
-from tests.support.storm import SIZE, Storm
+from tests.support.storm import LOST, SIZE, Storm
 from worker.context import Context
 from worker.database import make_engine
 from worker.settings import Settings
@@ -33,7 +33,7 @@ def storm(
         here.rage()
         here.drain()
         wrong = here.judge()
-        assert here.killed >= 5
+        assert here.killed >= LOST
     finally:
         engine.dispose()
         context.engine.dispose()
