@@ -51,6 +51,7 @@ from worker.intake.accept import Inbound, accept
 from worker.intake.receipts import Part
 from worker.queries.reconciliation import audit
 from worker.settings import Settings
+from worker.trip import PREPARED_AFTER
 
 pytest_plugins = ["tests.support.pace", "tests.support.rabbitmq"]
 
@@ -179,6 +180,7 @@ def databases(machine_dir: Path) -> Iterator[Databases]:
         patched.setattr(PGDialect_psycopg, "connect", connect)
         patched.setattr(PGDialect_psycopg, "initialize", asked_once(PGDialect_psycopg.initialize))
         patched.setattr(Parked, "server", make_url(url).query["host"])
+        patched.setattr(worker.database, "PREPARED_ELSEWHERE", PREPARED_AFTER)
         yield kept
     kept.close()
     server.stop()
@@ -199,8 +201,9 @@ def database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def new_sessions(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a test to which it matters whether a session is new: each of its connections begins one."""
+    """For a test to which it matters whether a session is new, and what is prepared: each connection begins one."""
     monkeypatch.setattr(Parked, "lent", set())
+    monkeypatch.setattr(worker.database, "PREPARED_ELSEWHERE", None)
     leave(str(make_url(database_url).database))
 
 

@@ -3,17 +3,20 @@
 Counted are the rows that PostgreSQL fetched, not the time. `bench.flood` shows it with a million.
 """
 
+import itertools
 import random
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+import orjson
 import pytest
-from sqlalchemy import Connection, Engine, func, text, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 
 import worker.queue.claim
+from models.accept_rules import Rules
 from models.tables import Batch, Event, Lane
-from models.words import Origin
+from models.words import Door, Origin
 from tests.support.fixtures import Submit
 from tests.support.jobs import retry
 from tests.support.ledger import (
@@ -30,10 +33,52 @@ from tests.support.ledger import (
     taken,
     waits,
 )
-from worker.database import json
+from worker import trip
+from worker.database import json, make_engine
+from worker.intake.accept import Inbound, accept
 from worker.queries.error_filter import Filter
 from worker.queue.claim import _waits
 from worker.queue.contact_index import HOLDERS, held
+from worker.settings import Settings
+
+
+def rows_read(engine: Engine) -> int:
+    """Count the records that were read by reading all there are."""
+    with engine.begin() as connection:
+        connection.execute(select(func.pg_stat_force_next_flush()))
+    counted = text("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'records'")
+    with engine.begin() as connection:
+        return int(connection.execute(counted).scalar_one())
+
+
+_MANY: Final = """
+INSERT INTO records (id, fingerprint, batch_id, position, submission_id, contact, input)
+SELECT 1000000 + n, sha256(CAST(CAST(n AS text) AS bytea)), 1, n, 1, 'n' || n, '{}' FROM generate_series(1, 5000) n"""
+
+
+@pytest.mark.usefixtures("new_sessions")
+def test_what_was_planned_while_a_table_was_empty_is_planned_anew(
+    settings: Settings, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(settings, pool=1)
+    numbers = itertools.count()
+
+    def accepting_reads() -> int:
+        before, number = rows_read(engine), str(next(numbers))
+        with engine.connect() as connection:
+            accept(connection, [Inbound(Door.STREAM, number, orjson.dumps(message(f"{number}@x.org")))], rules)
+        return rows_read(engine) - before
+
+    monkeypatch.setattr(trip, "PLANS_LAST", 3_600.0)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE records"))
+    for _ in range(3 * trip.PREPARED_AFTER):
+        accepting_reads()
+    do(engine, _MANY)
+    assert accepting_reads() > 5_000, "the plan that is looked at"
+    monkeypatch.setattr(trip, "PLANS_LAST", 0.0)
+    assert accepting_reads() == 0
+    engine.dispose()
 
 
 def again_and_again(times: int, contacts: list[str], event: str) -> dict[str, object]:

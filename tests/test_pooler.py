@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Engine, event, func, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from models.tables import Batch, Error
 from models.words import Action, Door, Outcome
@@ -42,7 +43,9 @@ from worker.queue.unconfirmed import accounts_due
 from worker.retention.purge import purge
 from worker.settings import Settings
 from worker.stream import KEY
+from worker.trip import IS_POOLED, Query, begin, trip
 
+pytestmark = pytest.mark.usefixtures("new_sessions")  # with which nothing but trips is prepared, as in production
 DISCARD = b"DISCARD ALL"
 
 
@@ -57,10 +60,10 @@ def forgets(driver: Any, _: object) -> None:
     driver.commit, driver.rollback = lambda: ended("commit"), lambda: ended("rollback")
 
 
-def forgets_and_shows(driver: Any, record: object) -> None:
+def forgets_and_shows(driver: Any, record: ConnectionPoolEntry) -> None:
     """The same behind a pooler that shows as one, so that nothing is prepared."""
     forgets(driver, record)
-    driver.prepare_threshold = None
+    record.info[IS_POOLED] = True
 
 
 def every_verb(context: Context, sandbox: RunningSandbox) -> None:
@@ -128,8 +131,8 @@ def test_a_pooler_that_does_not_show_as_one_is_noticed_by_the_first_statement_th
 
     def look_often() -> None:
         for number in range(20):
-            with context.engine.begin() as connection:
-                connection.execute(ask, {"id": number})
+            with begin(context.engine) as connection:
+                trip(connection, Query(ask, {"id": number}))
 
     with pytest.raises(DBAPIError) as raised:
         look_often()

@@ -753,9 +753,9 @@ def lose_commits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[i
             count()
 
     def lost_in_trip(
-        driver: psycopg.Connection, begins: Sequence[str], sent: Trip, compiled: Sequence[trip._Compiled]
+        driver: psycopg.Connection, begins: Sequence[str], sent: Trip, compiled: Sequence[trip._Compiled], **more: bool
     ) -> list[trip.DriverCursor]:
-        answered = send(driver, begins, sent, compiled)
+        answered = send(driver, begins, sent, compiled, **more)
         if sent.commit:
             count()
         return answered

@@ -293,7 +293,7 @@ def test_on_a_message_costs_one_statement_more_and_a_batch_one(
     assert exported.get_finished_spans()
     tracing.begin(None)
     more = with_one - statements_of(context, "")
-    assert sorted(one.split()[0] for one in more.elements()) == ["BEGIN;", "INSERT", "SELECT"]
+    assert sorted(one.split()[0] for one in more.elements()) == ["BEGIN;", "INSERT", "ROLLBACK", "SELECT"]
 
 
 def test_a_process_without_the_packages_starts_where_nothing_asks_for_them(

@@ -1,17 +1,19 @@
 """Trips: statements that go to PostgreSQL together are done one after the other, all or none, as if each went alone."""
 
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 import psycopg
 import pytest
 from psycopg import Pipeline
-from sqlalchemy import Engine, bindparam, event, func, insert, literal_column, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, event, func, insert, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from models.tables import Account, Event, Lane
 from models.words import Origin
-from worker.database import sqlstate
-from worker.trip import Query, begin, trip
+from worker.database import make_engine, sqlstate
+from worker.settings import Settings
+from worker.trip import PREPARED_AFTER, Query, begin, trip
 
 NAMED = update(Account).where(Account.name == bindparam("called")).values(paused_because=bindparam("said"))
 NOTE = select(Account.paused_because).where(Account.name == bindparam("called"))
@@ -163,3 +165,39 @@ def test_a_trip_is_one_execution_with_its_begin_and_its_commit(engine: Engine) -
     finally:
         event.remove(engine, "before_cursor_execute", count)
     assert made == ["trip"]
+
+
+def prepared(connection: Connection) -> set[str]:
+    """Give what is prepared in a session, but for what begins and ends transactions."""
+    there = connection.execute(text("SELECT statement FROM pg_prepared_statements")).scalars()
+    return {statement for statement in there if "accounts" in statement}
+
+
+@pytest.mark.usefixtures("new_sessions")
+def test_what_begins_with_a_trip_is_prepared_and_stays_so_and_nothing_else_is(settings: Settings) -> None:
+    engine = make_engine(settings, pool=1)
+    for _ in range(PREPARED_AFTER + 1):
+        with begin(engine) as connection:
+            trip(connection, Query(NOTE, DEFAULT))
+    for ends in ("read", "write", "rolled back"):
+        with suppress(StopIteration), begin(engine) if ends == "rolled back" else engine.connect() as connection:
+            if ends == "rolled back":
+                trip(connection, Query(NOTE, DEFAULT))
+                raise StopIteration
+            for _ in range(PREPARED_AFTER + 1):
+                connection.execute(select(Account.name).where(Account.name == bindparam("called")), DEFAULT)
+            if ends == "write":
+                connection.commit()
+        with engine.connect() as connection:
+            (there,) = prepared(connection)
+            assert "paused_because" in there, ends
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("new_sessions")
+def test_what_was_to_be_prepared_behind_a_failure_is_prepared_anew(engine: Engine) -> None:
+    behind = Query(select(func.lower(bindparam("called"))), DEFAULT)
+    for by in (*[1] * 5, 0, 1, 1):
+        with suppress(DBAPIError) if by == 0 else nullcontext(), begin(engine) as connection:
+            trip(connection, Query(DIVIDE, {"by": by}), behind)
+            assert by == 1

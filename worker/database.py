@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 import orjson
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
+from psycopg.pq import Conninfo, TransactionStatus
 from sqlalchemy import URL, Connection, Engine, Result, Sequence, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from worker.log import get_logger
 from worker.outage import Outage
 from worker.settings import Settings
-from worker.trip import BEGINS_WITH_TRIP, DriverCursor, Query, begin_late, make
+from worker.trip import BEGINS_WITH_TRIP, IS_POOLED, DriverCursor, Query, begin_late, make
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -64,6 +64,9 @@ _TRANSACTION: Final[Mapping[str, str]] = {
 """What each transaction sets, for itself: a pooler in transaction mode gives the next one another session, and refuses
 `options`. Every statement is to go by an index. PostgreSQL's own cost of a look-up is a spinning disk's: where ten
 thousand batches were to be looked up, it read all there are (200 ms for 107,000)."""
+PREPARED_ELSEWHERE: Final[int | None] = None
+"""Executions after which any other transaction prepares a statement: it never does. A page's filter must be planned for
+what it asks for."""
 SETS: Final = "turnout_sets"
 """The execution option of a connection whose transactions set something else, as SQL; it comes last."""
 _NAMED: Final = re.compile(r"(?:-c\s*|--)([\w.-]+)\s*=")
@@ -105,6 +108,7 @@ def make_engine(settings: Settings, pool: int = POOL) -> Engine:
     event.listen(engine, "do_execute_no_params", lambda cursor, _, context: begin_late(begins_trip, cursor, context))
     sessions = _Sessions()
     event.listen(engine, "connect", sessions.connected)
+    event.listen(engine, "rollback", _roll_back)
     event.listen(engine, "checkout", _check_still_primary)
     event.listen(engine, "handle_error", sessions.failed)
     return engine
@@ -166,10 +170,11 @@ def _begins(sets: str) -> Callable[[Connection], None]:
     """Begin transactions ourselves, with what they set, in one trip: psycopg's own BEGIN would be another."""
 
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-            return
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
+        driver.prepare_threshold = PREPARED_ELSEWHERE
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            return
         driver.autocommit = True  # psycopg begins nothing
         if connection.get_execution_options().get(BEGINS_WITH_TRIP):
             return
@@ -181,6 +186,21 @@ def _begins(sets: str) -> Callable[[Connection], None]:
     return begin
 
 
+def _roll_back(connection: Connection) -> None:
+    """End a transaction in which nothing failed, as each that only reads ends, unknown to psycopg.
+
+    Where psycopg knows, it lets PostgreSQL forget all that is prepared: after each read a record was accepted in
+    4.2 ms, not in 2.3. After a failure it must: what was to be prepared behind it never was.
+    """
+    if connection.invalidated:
+        return
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    if driver.info.transaction_status == TransactionStatus.INTRANS:
+        driver.prepare_threshold = None  # or it looks at what is done
+        connection.exec_driver_sql("ROLLBACK")
+
+
 class _Sessions:
     """What is known of the sessions behind an engine's connections: whether each keeps its own."""
 
@@ -188,19 +208,17 @@ class _Sessions:
         self._is_pooled = False
 
     def connected(self, driver: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        """Prepare no statements behind a pooler: it gives the next transaction a session that does not know them.
+        """Note whether there is a pooler: it gives the next transaction a session that knows no prepared statement.
 
         A pooler shows by the process id that it gave, which is not that of the session; one that passes that on shows
-        by the first statement that is lost. Without a pooler they stay: to accept a single record takes 8 ms with them
-        and 14 ms without.
+        by the first statement that is lost.
         """
         record.info["is_new"] = True
         record.info["answered_at"] = time.monotonic()
         connection = cast("psycopg.Connection", driver)
         connection.autocommit = True
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
-        if self._is_pooled or row != (connection.info.backend_pid,):
-            connection.prepare_threshold = None
+        record.info[IS_POOLED] = self._is_pooled or row != (connection.info.backend_pid,)
 
     def failed(self, context: ExceptionContext) -> None:
         """End a connection, and all that are as old, where the server behind it is not what it was."""

@@ -4,6 +4,7 @@ They are sent in psycopg's pipeline mode, so none can need the answer of the one
 execution: what fails is raised and noted, and ends its connection, as it does for any statement.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,6 +29,15 @@ TRIP: Final = "turnout_trip"
 """The execution option that carries a trip to `make`."""
 BEGINS_WITH_TRIP: Final = "turnout_begins_with_trip"
 """The execution option of a connection whose transactions begin with their first trip."""
+IS_POOLED: Final = "turnout_is_pooled"
+"""What `Connection.info` says of a connection that leads to a pooler."""
+PREPARED_AFTER: Final = 5
+"""Executions after which a statement is prepared in a transaction that begins with a trip: psycopg's own default."""
+PLANS_LAST: Final = 1.0
+"""Seconds after which a session plans anew what is prepared. A plan made while a table was small may read it whole, and
+PostgreSQL keeps it until the table is analyzed: where the first records had been analyzed, a message of a hundred took
+32 ms after the next sixty thousand, and 4 planned anew."""
+_PLANNED_AT: Final = "turnout_planned_at"
 COMMIT: Final = "COMMIT"
 DriverCursor = psycopg.Cursor[tuple[Any, ...]]
 _Processor = Callable[[Any], Any] | None
@@ -137,36 +147,50 @@ def make(begins: tuple[str, ...], cursor: DriverCursor, context: Any) -> bool:  
 
     `begins` are the statements with which a transaction begins that has not begun yet.
     """
-    options = context.execution_options
     driver = cursor.connection
-    is_open = not options.get(BEGINS_WITH_TRIP) or driver.info.transaction_status is not TransactionStatus.IDLE
-    trip: Trip | None = options.get(TRIP)
+    trip: Trip | None = context.execution_options.get(TRIP)
     if trip is None:
         begin_late(begins, cursor, context)
         return False
+    first = _to_begin(begins, driver, context)
     compiled = [_compiled(one.statement, frozenset(one.facts), one.kind, context.dialect) for one in trip.asked]
-    cursors = send(driver, () if is_open else begins, trip, compiled)
+    cursors = send(driver, first, trip, compiled, in_one=not context.root_connection.info.get(IS_POOLED))
     trip.answers = [one.read(answered) for one, answered in zip(compiled, cursors, strict=True)]
     return True
 
 
 def begin_late(begins: Sequence[str], cursor: DriverCursor, context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
     """Begin a transaction that has not begun yet, before a statement that is no trip."""
-    driver = cursor.connection
-    if context.execution_options.get(BEGINS_WITH_TRIP) and driver.info.transaction_status is TransactionStatus.IDLE:
-        for statement in begins:
-            driver.execute(statement)
+    for statement in _to_begin(begins, cursor.connection, context):
+        cursor.connection.execute(statement)
+
+
+def _to_begin(begins: Sequence[str], driver: psycopg.Connection, context: Any) -> Sequence[str]:  # noqa: ANN401
+    """Give what begins the transaction of an execution, if nothing did; what it executes is prepared."""
+    if not context.execution_options.get(BEGINS_WITH_TRIP):
+        return ()
+    if driver.info.transaction_status is not TransactionStatus.IDLE:
+        return ()
+    info, now = context.root_connection.info, time.monotonic()
+    if info.get(IS_POOLED):
+        return begins
+    driver.prepare_threshold = PREPARED_AFTER
+    if now - info.setdefault(_PLANNED_AT, now) < PLANS_LAST:
+        return begins
+    info[_PLANNED_AT] = now
+    return (*begins, "DISCARD PLANS")
 
 
 def send(
-    driver: psycopg.Connection, begins: Sequence[str], trip: "Trip", compiled: Sequence["_Compiled"]
+    driver: psycopg.Connection, begins: Sequence[str], trip: "Trip", compiled: Sequence["_Compiled"], *, in_one: bool
 ) -> list[DriverCursor]:
-    """Send all of a trip, and wait until all of it is answered."""
-    # Behind a pooler each statement goes alone: psycopg leaves a pipeline with a Flush that nothing answers, and until
-    # then PgBouncer may keep a server for a client that is done.
-    is_pooled = driver.prepare_threshold is None
+    """Send all of a trip, and wait until all of it is answered.
+
+    Behind a pooler each statement goes alone, not `in_one`: psycopg leaves a pipeline with a Flush that nothing
+    answers, and until then PgBouncer may keep a server for a client that is done.
+    """
     try:
-        with nullcontext() if is_pooled else driver.pipeline():
+        with driver.pipeline() if in_one else nullcontext():
             for statement in begins:
                 driver.execute(statement)
             cursors = [

@@ -177,7 +177,9 @@ class Calls:
             Kind.SQL, what, lambda: real(cursor, query, *args, **more), lambda: _lose_database(cursor.connection)
         )
 
-    def _trip(self, real: Callable[..., Any], driver: psycopg.Connection, begins: Any, trip: Trip, *args: Any) -> Any:
+    def _trip(
+        self, real: Callable[..., Any], driver: psycopg.Connection, begins: Any, trip: Trip, *args: Any, **more: Any
+    ) -> Any:
         self._here.__dict__.pop("statement", None)
         statements = [one.statement for one in trip.asked]
         names = [self._names.get(id(statement)) or _beginning(str(statement)) for statement in statements]
@@ -185,7 +187,7 @@ class Calls:
 
         def send() -> Any:
             with self.uncounted():
-                return real(driver, begins, trip, *args)
+                return real(driver, begins, trip, *args, **more)
 
         return self.make(Kind.SQL, what, send, lambda: _lose_database(driver))
 

@@ -3,10 +3,11 @@
 Each test has engines of its own. For each of their connections PostgreSQL would start a session, which reads the
 catalogs anew, and SQLAlchemy would ask each server what it is: more work than most tests do themselves. What a session
 was told is forgotten before another test has it; what it has read of the catalogs stays, and so do the statements that
-psycopg has prepared in it: to parse and to plan them is most of what PostgreSQL does in a test.
+psycopg has prepared in it: to parse and to plan them is most of what PostgreSQL does in a test. So in tests those that
+travel in no trip are prepared too.
 
-Only sessions with databases that are lent to tests are kept. A test for which it matters whether a session is new has
-`new_sessions`.
+Only sessions with databases that are lent to tests are kept. A test for which it matters whether a session is new, or
+what is prepared in it, has `new_sessions`.
 """
 
 import os
@@ -76,16 +77,6 @@ class Parked(psycopg.Connection[Any]):
                     return session
                 session.pgconn.finish()
         return None
-
-    def _rollback_gen(self) -> Generator[Any, Any, None]:
-        """Roll back, and keep what is prepared: psycopg lets go of it, and most tests read and roll back."""
-        kept = self._prepared
-        if self.info.transaction_status == TransactionStatus.INTRANS:
-            self._prepared = PrepareManager()
-        try:
-            yield from super()._rollback_gen()
-        finally:
-            self._prepared = kept
 
     def close(self) -> None:
         """Keep its session, if another can use it."""
