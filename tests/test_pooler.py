@@ -285,13 +285,13 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(url: str, settings: 
 
 
 @pytest.fixture
-def pgbouncer(database_url: str, tmp_path: Path) -> Iterator[str]:
+def pgbouncer(database_url: str, machine_dir: Path, tmp_path: Path) -> Iterator[str]:
     """PgBouncer as it is installed, in transaction mode, before this test's database; its URL."""
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     if not Path(program).exists():
         missing("no pgbouncer (Debian's package of that name)")
     url, port = make_url(database_url), free_port()
-    told = tmp_path / "pgbouncer.ini"
+    told = machine_dir / f"{url.database}.ini"
     told.write_text(f"""
 [databases]
 {url.database} = host={url.query["host"]} port={url.port or 5432} dbname={url.database} user=postgres
@@ -303,8 +303,7 @@ pool_mode = transaction
 default_pool_size = 10
 unix_socket_dir =
 """)
-    for path in (told, *tmp_path.parents[:2], tmp_path):
-        path.chmod(0o755)
+    told.chmod(0o644)
     # Not as root, which it refuses to be, but as the server's user, who alone may enter the folder of its socket.
     user = Path(str(url.query["host"])).stat().st_uid if os.geteuid() == 0 else None
     with (tmp_path / "pgbouncer.log").open("wb") as log:
