@@ -1,7 +1,9 @@
 """Trips: statements that go to PostgreSQL together are done one after the other, all or none, as if each went alone."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -9,6 +11,7 @@ from psycopg import Pipeline
 from sqlalchemy import Connection, Engine, bindparam, event, func, insert, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+import worker.trip
 from models.tables import Account, Event, Lane
 from models.words import Origin
 from worker.database import make_engine, sqlstate
@@ -192,6 +195,23 @@ def test_what_begins_with_a_trip_is_prepared_and_stays_so_and_nothing_else_is(se
             (there,) = prepared(connection)
             assert "paused_because" in there, ends
     engine.dispose()
+
+
+@pytest.mark.usefixtures("new_sessions")
+def test_a_session_plans_anew_once_a_second(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, sends, began = make_engine(settings, pool=1), worker.trip.send, []
+
+    def send(driver: psycopg.Connection, begins: Sequence[str], *args: Any, **more: Any) -> Any:
+        began.append("DISCARD PLANS" in begins)
+        return sends(driver, begins, *args, **more)
+
+    monkeypatch.setattr(worker.trip, "send", send)
+    for seconds in (0.0, 0.5, 1.1, 1.2, 2.0, 2.2):
+        monkeypatch.setattr(worker.trip, "time", SimpleNamespace(monotonic=lambda now=seconds: now))
+        with begin(engine) as connection:
+            trip(connection, Query(NOTE, DEFAULT))
+    engine.dispose()
+    assert began == [False, False, True, False, False, True]
 
 
 @pytest.mark.usefixtures("new_sessions")

@@ -217,6 +217,7 @@ class _Sessions:
         record.info["answered_at"] = time.monotonic()
         connection = cast("psycopg.Connection", driver)
         connection.autocommit = True
+        connection.prepare_threshold = PREPARED_ELSEWHERE
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         record.info[IS_POOLED] = self._is_pooled or row != (connection.info.backend_pid,)
 
