@@ -142,7 +142,7 @@ def test_a_batch_waits_for_the_one_that_holds_its_contact(submit: Submit, engine
     assert {row.state: row.after for row in rest} == {"cancel": [first.id]}
 
 
-def test_accepting_waits_for_whoever_holds_the_event(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+def test_accepting_waits_until_the_event_is_unlocked(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     """A settle, say: what holds the contact of a new record is read once it has ended."""
     submit(message("ada@example.com"))
     with engine.begin() as settling, ThreadPoolExecutor(1) as one:

@@ -181,7 +181,7 @@ def test_rotating_replaces_the_token_and_the_settings_can_be_gone_back_to(
     assert facts("accounts", "show", "default")["token"] == "the settings'"
 
 
-def test_nobody_is_sent_for_with_the_settings_token_but_default(context: Context, submit: Submit) -> None:
+def test_only_default_is_sent_for_with_the_settings_token(context: Context, submit: Submit) -> None:
     do(context.engine, insert(Account).values(name="bare"))
     submit(message("bare"))
     assert deliver(context, "bare") == 0

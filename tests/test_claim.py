@@ -353,7 +353,7 @@ def test_a_batch_accepted_while_its_holder_settles_waits_for_nothing(submit: Sub
 
 
 @pytest.mark.parametrize("end", [settled, postponed, given_up])
-def test_whoever_ends_a_claim_waits_for_the_event(
+def test_a_claim_ends_once_the_event_is_unlocked(
     submit: Submit, engine: Engine, end: Callable[[Engine, Claim], bool]
 ) -> None:
     """Accept holds it, and may be about to commit a batch that waits for this one."""

@@ -187,7 +187,7 @@ def test_a_record_whose_fingerprint_has_gone_is_accepted_anew(submit: Submit, en
     assert books(engine)["accepted"] == 2
 
 
-def test_a_purge_waits_for_whoever_holds_the_event(submit: Submit, engine: Engine, ledger: Ledger) -> None:
+def test_a_purge_waits_until_the_event_is_unlocked(submit: Submit, engine: Engine, ledger: Ledger) -> None:
     """A retry, say, which moves a record out of what goes."""
     submit(message("a@x.org"))
     deliver_all(engine)

@@ -379,7 +379,7 @@ def test_positions_and_contact_ids_survive_neighbours_that_move_away(submit: Sub
 # Order
 
 
-def test_a_waiting_retry_blocks_nobody(submit: Submit, engine: Engine) -> None:
+def test_a_waiting_retry_blocks_no_other(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
@@ -388,7 +388,7 @@ def test_a_waiting_retry_blocks_nobody(submit: Submit, engine: Engine) -> None:
     assert taken(engine).state == "cancel"
 
 
-def test_a_postponed_retry_blocks_nobody_either(submit: Submit, engine: Engine) -> None:
+def test_a_postponed_retry_blocks_no_other_either(submit: Submit, engine: Engine) -> None:
     submit(message("a@x.org"))
     given_up(engine, taken(engine))
     retry(engine, 100, FAILED)
@@ -631,7 +631,7 @@ def test_cancel_leaves_alone_what_is_being_sent_or_settled(submit: Submit, engin
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_retries_and_cancels_wait_for_whoever_holds_the_event(
+def test_retries_and_cancels_wait_until_the_event_is_unlocked(
     submit: Submit, engine: Engine, ledger: Ledger, action: str
 ) -> None:
     """Accept, say: those that wait for a batch, and newer records, are looked for once it has ended."""

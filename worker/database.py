@@ -166,12 +166,17 @@ def _sets(options: str) -> dict[str, str]:
     return {name: value for name, value in _TRANSACTION.items() if name not in named}
 
 
+def _driver_of(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
 def _begins(sets: str) -> Callable[[Connection], None]:
     """Begin transactions ourselves, with what they set, in one trip: psycopg's own BEGIN would be another."""
 
     def begin(connection: Connection) -> None:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, psycopg.Connection)
+        driver = _driver_of(connection)
         driver.prepare_threshold = PREPARED_ELSEWHERE
         if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
             return
@@ -194,8 +199,7 @@ def _roll_back(connection: Connection) -> None:
     """
     if connection.invalidated:
         return
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
+    driver = _driver_of(connection)
     if driver.info.transaction_status == TransactionStatus.INTRANS:
         driver.prepare_threshold = None  # or it looks at what is done
         connection.exec_driver_sql("ROLLBACK")
